@@ -1,0 +1,1 @@
+"""Serving: the OpenAI-compatible endpoint, dashboard and metrics."""

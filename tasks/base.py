@@ -1,0 +1,124 @@
+"""The contract between a problem and the microagents that solve it one step at a time.
+
+A task describes itself: how a state is written into a prompt, how an answer is read back, when
+two answers are the same vote, and what the next state is. It never tells a solver which answer is
+right. Ground truth lives behind two doors only: :meth:`Task.check`, an offline verdict over a
+finished record, and :meth:`Task.trials`, random steps of known answer on which a model's skill is
+measured before a run. Neither is called while a step is being decided.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple, Protocol
+
+from reason.prompt import Prompt
+
+
+class RedFlag(Exception):
+    """An answer to discard: malformed, over-long, or refused by a predicate.
+
+    It is never repaired; the vote is drawn again (MAKER section 3.3).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Record(NamedTuple):
+    """One committed step as the journal keeps it: both fields in the task's own text form."""
+
+    action: str
+    state: str
+
+
+class Trial(NamedTuple):
+    """A step whose right answer is known, to measure a model on."""
+
+    prompt: Prompt
+    key: Hashable
+
+
+class Rehearsal(NamedTuple):
+    """What a *simulated* model may say to a prompt: one right answer, several plausible wrong ones."""
+
+    right: str
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The offline judgement of a record.
+
+    ``first_error`` is the 1-based step at which the record leaves the correct path.
+    """
+
+    ok: bool
+    steps: int
+    reason: str = ""
+    first_error: int | None = None
+
+
+class Task(Protocol):
+    """A problem cut into its smallest steps. ``State`` and ``Step`` are the task's own types.
+
+    Attributes:
+        name: the word that selects the task on the command line.
+        style: the prompt style in force.
+        max_tokens: the completion cap above which an answer is red-flagged.
+        stop: strings at which a server may end the completion.
+    """
+
+    name: str
+    style: str
+    max_tokens: int
+    stop: tuple[str, ...]
+
+    def initial(self) -> Any:
+        """The state before the first step."""
+        ...
+
+    def steps(self) -> int | None:
+        """The number of steps of a solution, when it is known beforehand."""
+        ...
+
+    def prompt(self, state: Any) -> Prompt:
+        """Everything a microagent sees for one step."""
+        ...
+
+    def parse(self, text: str) -> Any:
+        """Read one answer; raises RedFlag for any answer that breaks the demanded form."""
+        ...
+
+    def key(self, step: Any) -> Hashable:
+        """The canonical vote: equal keys are the same (action, next state)."""
+        ...
+
+    def advance(self, state: Any, step: Any) -> Any:
+        """The state that ``step`` says follows; the voted one, not a simulator's."""
+        ...
+
+    def done(self, state: Any) -> bool:
+        """Whether ``state`` needs no further step."""
+        ...
+
+    def record(self, step: Any) -> Record:
+        """The step in the journal's text form."""
+        ...
+
+    def restore(self, record: Record) -> Any:
+        """The state after a journalled step; the inverse of :meth:`record`."""
+        ...
+
+    def check(self, records: Iterable[Record]) -> Verdict:
+        """Judge a record against ground truth, offline."""
+        ...
+
+    def trials(self, rng: Random, count: int) -> Sequence[Trial]:
+        """Random steps of known answer, for measuring a model before a run."""
+        ...
+
+    def rehearse(self, prompt: Prompt) -> Rehearsal:
+        """Material for the simulated model of tests and benchmarks."""
+        ...

@@ -1,0 +1,1 @@
+"""Towers of Hanoi, the MAKER paper's benchmark: rules, prompt styles, parsers and oracle."""

@@ -1,0 +1,163 @@
+"""Training a micro model from scratch on CPU: AdamW, warm-up, cosine, answers only in the loss.
+
+The stream of examples is a function of (seed, step), and a checkpoint holds model, optimiser and
+step, so a run that was stopped goes on as if it had not been.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from reason.errors import UsageError
+
+IGNORED = -100  # label of tokens that carry no loss
+
+Draw = Callable[[Random], tuple[str, str]]
+"""Draws one (prompt, answer) pair."""
+
+
+@dataclass(frozen=True)
+class MicroRecipe:
+    """Size and schedule of a micro model.
+
+    Attributes:
+        hidden, layers, heads, inner: shape of the Llama.
+        steps, batch: optimiser steps, and examples in each.
+        learning_rate: peak of the schedule; warm-up takes ``warmup`` steps.
+        seed: of weights and data.
+    """
+
+    hidden: int = 128
+    layers: int = 3
+    heads: int = 4
+    inner: int = 384
+    steps: int = 3000
+    batch: int = 96
+    learning_rate: float = 2e-3
+    warmup: int = 100
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Figures of the last step: mean loss per answer token (nats), share of exact answers."""
+
+    step: int
+    loss: float
+    exact: float
+
+
+def build_model(recipe: MicroRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A Llama of the recipe's shape with weights drawn from its seed."""
+    torch.manual_seed(recipe.seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.inner,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+def _batch(
+    tokenizer: PreTrainedTokenizerFast, pairs: Sequence[tuple[str, str]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and labels, (batch, longest), padded on the right."""
+    end = tokenizer.eos_token_id
+    prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
+    answers = tokenizer([answer for _, answer in pairs])["input_ids"]
+    width = max(len(p) + len(a) + 1 for p, a in zip(prompts, answers, strict=True))
+    ids = torch.full((len(pairs), width), end)
+    labels = torch.full((len(pairs), width), IGNORED)
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        full = [*prompt, *answer, end]
+        ids[row, : len(full)] = torch.tensor(full)
+        labels[row, len(prompt) : len(full)] = ids[row, len(prompt) : len(full)]
+    return ids, labels
+
+
+def _rate(recipe: MicroRecipe, step: int) -> float:
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class MicroTrainer:
+    """Holds model and optimiser; :meth:`step` takes one step, :meth:`save` and resume are exact."""
+
+    def __init__(
+        self, recipe: MicroRecipe, tokenizer: PreTrainedTokenizerFast, draw: Draw, folder: Path
+    ) -> None:
+        self.recipe = recipe
+        self.tokenizer = tokenizer
+        self.draw = draw
+        self.folder = folder
+        self.model = build_model(recipe, tokenizer)
+        decayed = [p for p in self.model.parameters() if p.dim() > 1]
+        plain = [p for p in self.model.parameters() if p.dim() <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}],
+            betas=(0.9, 0.98),
+        )
+        self.done = 0
+
+    def step(self) -> Progress:
+        """One optimiser step on fresh examples."""
+        rng = Random(f"{self.recipe.seed}/{self.done}")
+        ids, labels = _batch(self.tokenizer, [self.draw(rng) for _ in range(self.recipe.batch)])
+        targets = labels[:, 1:]
+        logits = self.model(ids[:, :-1]).logits
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        for group in self.optimizer.param_groups:
+            group["lr"] = _rate(self.recipe, self.done)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.done += 1
+        right = (logits.argmax(-1) == targets) | (targets == IGNORED)
+        return Progress(self.done, loss.item(), right.all(dim=1).float().mean().item())
+
+    def save(self) -> None:
+        """Write a checkpoint; the old one is replaced only when the new one is whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "done": self.done,
+        }
+        partial = self.folder / "checkpoint.partial"
+        torch.save(state, partial)
+        partial.replace(self.folder / "checkpoint.pt")
+
+    def resume(self) -> bool:
+        """Load the folder's checkpoint, if there is one. Raises UsageError for another recipe's."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise UsageError(
+                f"{path} was made by another recipe ({json.dumps(state['recipe'])}); "
+                "give the same settings, another --out, or --restart"
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.done = state["done"]
+        return True
