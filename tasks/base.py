@@ -9,6 +9,7 @@ measured before a run. Neither is called while a step is being decided.
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
@@ -40,11 +41,18 @@ class Trial(NamedTuple):
     key: Hashable
 
 
-class Rehearsal(NamedTuple):
-    """What a *simulated* model may say to a prompt: one right answer, several plausible wrong ones."""
+class Rehearsal(Protocol):
+    """What a *simulated* model may say to a prompt: the right answer, or a plausible wrong one."""
 
-    right: str
-    wrong: tuple[str, ...]
+    @property
+    def right(self) -> str:
+        """The right answer."""
+        ...
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """Different wrong answers, at least one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,15 @@ class Task(Protocol):
     style: str
     max_tokens: int
     stop: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """A short name for run directories and reports."""
+        ...
+
+    def bundled_model(self) -> Path:
+        """The micro model that ships with the task; raises UsageError where there is none."""
+        ...
 
     def initial(self) -> Any:
         """The state before the first step."""
@@ -117,6 +134,10 @@ class Task(Protocol):
 
     def trials(self, rng: Random, count: int) -> Sequence[Trial]:
         """Random steps of known answer, for measuring a model before a run."""
+        ...
+
+    def picture(self, state: Any) -> str:
+        """The state drawn for a terminal; empty where there is nothing worth drawing."""
         ...
 
     def rehearse(self, prompt: Prompt) -> Rehearsal:

@@ -58,22 +58,26 @@ def is_legal(pegs: Pegs, move: Move) -> bool:
     return bool(source) and source[-1] == move.disk and (not target or target[-1] > move.disk)
 
 
+def _peg_of_smallest(pegs: Pegs) -> int | None:
+    return next((at for at, peg in enumerate(pegs) if peg and peg[-1] == 1), None)
+
+
 def other_move(pegs: Pegs) -> Move | None:
     """The only legal move without disk 1, or None when all disks share one peg."""
     tops = sorted((peg[-1], at) for at, peg in enumerate(pegs) if peg and peg[-1] != 1)
     if not tops:
         return None
     disk, source = tops[0]
-    small = next(at for at, peg in enumerate(pegs) if peg and peg[-1] == 1)
-    return Move(disk, source, 3 - source - small)
+    small = _peg_of_smallest(pegs)
+    return None if small is None else Move(disk, source, 3 - source - small)
 
 
 def strategy_move(pegs: Pegs, previous: Move | None, turn: int) -> Move | None:
-    """The move that the strategy asks for, or None where it has none (a solved puzzle)."""
+    """The move that the strategy asks for, or None where it has none (a solved or broken puzzle)."""
     if previous is not None and previous.disk == 1:
         return other_move(pegs)
-    source = next(at for at, peg in enumerate(pegs) if peg and peg[-1] == 1)
-    return Move(1, source, (source + turn) % 3)
+    source = _peg_of_smallest(pegs)
+    return None if source is None else Move(1, source, (source + turn) % 3)
 
 
 def optimal_move(step: int, disks: int, start: int = 0, goal: int = 2) -> Move:

@@ -35,10 +35,10 @@ class MicroRecipe:
     """
 
     hidden: int = 128
-    layers: int = 3
+    layers: int = 2
     heads: int = 4
-    inner: int = 384
-    steps: int = 3000
+    inner: int = 256
+    steps: int = 5000
     batch: int = 96
     learning_rate: float = 2e-3
     warmup: int = 100
@@ -115,6 +115,7 @@ class MicroTrainer:
             betas=(0.9, 0.98),
         )
         self.done = 0
+        self.seconds = 0.0
 
     def step(self) -> Progress:
         """One optimiser step on fresh examples."""
@@ -141,6 +142,7 @@ class MicroTrainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "done": self.done,
+            "seconds": self.seconds,
         }
         partial = self.folder / "checkpoint.partial"
         torch.save(state, partial)
@@ -159,5 +161,5 @@ class MicroTrainer:
             )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.done = state["done"]
+        self.done, self.seconds = state["done"], state.get("seconds", 0.0)
         return True

@@ -1,0 +1,62 @@
+"""What a run has spent: an exact running account of samples, tokens and money, by model.
+
+Every sample is charged the moment it arrives, whatever becomes of it. :meth:`Spending.take`
+hands over what has come in since the last call, for the journal to add to its totals in the same
+transaction as the steps, so totals never fall across a resume. A model without a known price makes
+the cost of the whole run unknown (None), never zero.
+"""
+
+from collections.abc import Iterable
+
+from engines.base import Engine, Sample
+from runs.journal import UsageDelta
+
+
+class Spending:
+    """The account of one run.
+
+    Args:
+        engines: every model that the run may use.
+        before: what earlier sessions of the run spent, by model.
+    """
+
+    def __init__(self, engines: Iterable[Engine], before: Iterable[UsageDelta] = ()) -> None:
+        self._price = {engine.model: engine.price for engine in engines}
+        self._open: dict[str, list[int]] = {}
+        self.tokens = 0
+        self.samples = 0
+        self.usd: float | None = 0.0
+        for usage in before:
+            self.tokens += usage.prompt_tokens + usage.completion_tokens
+            self.samples += usage.samples
+            self.usd = _sum(self.usd, usage.cost_usd)
+
+    def add(self, model: str, sample: Sample) -> None:
+        """Charge one sample to ``model``."""
+        account = self._open.get(model)
+        if account is None:
+            account = self._open[model] = [0, 0, 0]
+        prompt, completion = sample.prompt_tokens, sample.completion_tokens
+        account[0] += prompt
+        account[1] += completion
+        account[2] += 1
+        self.tokens += prompt + completion
+        self.samples += 1
+        self.usd = _sum(self.usd, self._cost(model, prompt, completion))
+
+    def take(self) -> list[UsageDelta]:
+        """What came in since the last call, model by model."""
+        taken = [
+            UsageDelta(model, prompt, completion, samples, self._cost(model, prompt, completion))
+            for model, (prompt, completion, samples) in self._open.items()
+        ]
+        self._open = {}
+        return taken
+
+    def _cost(self, model: str, prompt: int, completion: int) -> float | None:
+        price = self._price.get(model)
+        return None if price is None else (prompt * price[0] + completion * price[1]) / 1e6
+
+
+def _sum(total: float | None, cost: float | None) -> float | None:
+    return None if total is None or cost is None else total + cost

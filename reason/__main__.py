@@ -1,0 +1,5 @@
+"""``python -m reason``."""
+
+from reason.cli import main
+
+main()

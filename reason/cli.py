@@ -1,0 +1,100 @@
+"""The ``reason`` command.
+
+Exit codes: 0 solved and verified (or the command did what it says), 1 finished but wrong, 2 bad
+usage or configuration, 3 budget reached, 4 engine or storage failure, 5 no convergence, 130
+interrupted. All but 0, 1 and 2 leave a run that ``reason runs resume`` goes on with.
+
+A failure is one line on stderr; with ``--json`` it is also one object on stdout.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from reason import __version__
+from reason.errors import ReasonError, UsageError
+
+app = typer.Typer(
+    name="reason",
+    help="Very long reasoning without an error, on small and cheap language models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add_commands() -> None:
+    from reason.commands import config, runs, solve, train
+
+    app.add_typer(solve.app, name="solve")
+    app.add_typer(runs.app, name="runs")
+    app.add_typer(train.app, name="train")
+    app.add_typer(config.app, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"reason {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Very long reasoning without an error, on small and cheap language models."""
+
+
+def check_packages() -> None:
+    """Refuse to run with somebody else's ``agents`` or ``tasks``: both are common names."""
+    import agents
+    import engines
+    import runs
+    import tasks
+
+    home = Path(__file__).resolve().parent.parent
+    for package in (agents, engines, runs, tasks):
+        found = Path(str(package.__file__)).resolve().parent
+        if found.parent != home:
+            raise UsageError(
+                f"the package {package.__name__!r} was imported from {found}, not from {home}: "
+                "install reason into a virtual environment of its own"
+            )
+
+
+def main() -> None:
+    """Run the command line and exit with its documented code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        check_packages()
+        _add_commands()
+        result = app(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except ReasonError as error:
+        return _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader of a pipe left; nothing to tell anyone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    print(f"reason: error: {line}", file=sys.stderr)
+    if "--json" in sys.argv:
+        from reason.commands.common import print_json
+
+        print_json({"error": line, "exit_code": code})
+    return code

@@ -1,0 +1,59 @@
+"""What the commands share: consoles, and running a session in the foreground."""
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from agents.status import RunStatus, StopSwitch
+from reason.display import show_progress, show_summary
+from reason.session import RunConfig, run_session
+from reason.summary import Summary
+from runs.store import RunDir
+
+stderr = Console(stderr=True)
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def run_in_foreground(config: RunConfig, run: RunDir, *, as_json: bool, quiet: bool) -> int:
+    """Work on a run with progress and signal handling; returns the exit code."""
+    with run.lease():
+        summary = asyncio.run(_with_signals(config, run, quiet=quiet))
+    report(summary, as_json=as_json, quiet=quiet)
+    return summary.exit_code
+
+
+async def _with_signals(config: RunConfig, run: RunDir, *, quiet: bool) -> Summary:
+    """Ctrl-C and SIGTERM press the stop switch; a second Ctrl-C ends the process as usual."""
+    switch, status = StopSwitch(), RunStatus()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        switch.press()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    with show_progress(status, config.build_task().picture, stderr, quiet):
+        return await run_session(config, run, status, switch)
+
+
+def report(summary: Summary, *, as_json: bool, quiet: bool) -> None:
+    """Print the outcome: JSON on stdout if asked for, a table and the way on otherwise."""
+    if as_json:
+        print_json(summary.model_dump(exclude={"message", "hash"}))
+    if not quiet and not as_json:
+        show_summary(summary, Console())
+    if summary.message:
+        stderr.print(f"reason: {summary.message}", style="red", highlight=False, soft_wrap=True)
+    if summary.status not in ("solved", "wrong"):
+        way_on = f"resume with: reason runs resume {summary.run_dir}"
+        stderr.print(way_on, highlight=False, soft_wrap=True)

@@ -1,0 +1,134 @@
+"""``reason runs``: list, show, resume, verify and prune the runs on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from agents.graph import verify_journal
+from reason.commands.common import print_json, run_in_foreground, stderr
+from reason.errors import UsageError
+from reason.session import RunConfig
+from reason.settings import RunOptions, load_settings
+from runs.store import RunDir, find, list_runs
+
+app = typer.Typer(help="The runs on this machine.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="RUN", help="Run id, the start of one, or a directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+LIMITS = ("budget_tokens", "budget_usd", "budget_seconds", "max_votes", "concurrency")
+
+
+def _find(name: str) -> RunDir:
+    return find(load_settings().runs_dir, name)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """All runs, the newest first, broken ones included."""
+    base = load_settings().runs_dir
+    rows = [_row(run) for run in list_runs(base)]
+    if as_json:
+        print_json({"runs": rows})
+        return
+    table = Table("run", "status", "steps", "votes", "seconds", box=None)
+    for row in rows:
+        table.add_row(*(str(row.get(name, "")) for name in ("run_id", "status", "steps", "votes", "seconds")))
+    Console().print(table if rows else f"no runs in {base}")
+
+
+@app.command()
+def show(run: Id, as_json: AsJson = False) -> None:
+    """One run: its configuration, totals and state."""
+    found = _find(run)
+    config = RunConfig.from_dict(found.config)
+    with found.journal(config.genesis, readonly=True) as journal:
+        head, totals = journal.head(), journal.totals()
+        usage = [part._asdict() for part in journal.usage()]
+    data = {
+        "run_id": found.run_id,
+        "run_dir": str(found.path),
+        "status": found.status(),
+        "step": head.step,
+        "hash": head.hash.hex(),
+        "totals": totals._asdict(),
+        "usage": usage,
+        **config.to_dict(),
+    }
+    if as_json:
+        print_json(data)
+        return
+    for name, value in data.items():
+        Console().print(f"[bold]{name}[/]: {value}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def resume(
+    run: Id,
+    budget_tokens: Annotated[int | None, typer.Option(help="New token limit.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="New limit in dollars.")] = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="New limit in seconds.")] = None,
+    max_votes: Annotated[int | None, typer.Option(help="New limit of samples per step.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="New limit of requests in flight.")] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Go on with a run under its saved configuration; only limits may be changed."""
+    found = _find(run)
+    config = RunConfig.from_dict(found.config)
+    given = (budget_tokens, budget_usd, budget_seconds, max_votes, concurrency)
+    changes = {name: value for name, value in zip(LIMITS, given, strict=True) if value is not None}
+    if changes:
+        options = RunOptions.model_validate({**config.options.model_dump(), **changes})
+        config = RunConfig(config.task, options)
+        config.check()
+        found.write_config(config.to_dict())
+    raise typer.Exit(run_in_foreground(config, found, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def verify(run: Id, as_json: AsJson = False) -> None:
+    """Replay a run offline: hash chain, contiguity, every move legal and equal to the optimum."""
+    found = _find(run)
+    config = RunConfig.from_dict(found.config)
+    with found.journal(config.genesis, readonly=True) as journal:
+        verdict = verify_journal(config.build_task(), journal, config.genesis)
+        head = journal.head()
+    data = {
+        "run_id": found.run_id,
+        "ok": verdict.ok,
+        "steps": verdict.steps,
+        "first_error": verdict.first_error,
+        "reason": verdict.reason,
+        "hash": head.hash.hex(),
+    }
+    if as_json:
+        print_json(data)
+    else:
+        line = "verified" if verdict.ok else f"not verified: {verdict.reason}"
+        Console().print(f"{found.run_id}: {verdict.steps:,} steps, {line}", highlight=False)
+    raise typer.Exit(0 if verdict.ok else 1)
+
+
+@app.command()
+def prune(
+    run: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All runs.")] = False,
+) -> None:
+    """Drop raw samples and checkpoints; steps, totals and configuration stay."""
+    if bool(run) == every:
+        raise UsageError("name the runs to prune, or give --all")
+    base = load_settings().runs_dir
+    chosen = [Path(found.path) for found in list_runs(base)] if every else [_find(r).path for r in run or []]
+    for path in chosen:
+        freed = find(base, str(path)).prune()
+        stderr.print(f"{path.name}: {freed:,} bytes freed", highlight=False)
+
+
+def _row(run: RunDir) -> dict[str, object]:
+    row: dict[str, object] = {"run_id": run.run_id, "status": run.status(), "run_dir": str(run.path)}
+    summary = run.summary() or {}
+    return {**row, **{name: summary.get(name) for name in ("steps", "votes", "seconds")}}

@@ -1,0 +1,122 @@
+"""Progress for people, on stderr: a live panel on a terminal, a plain line now and then in a log.
+
+Displays only read :class:`agents.status.RunStatus`; the run never waits for them.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from agents.status import RunStatus
+from reason.summary import Summary
+
+LOG_SECONDS = 10.0
+
+Picture = Callable[[object], str]
+
+
+@contextmanager
+def show_progress(
+    status: RunStatus, picture: Picture, console: Console, quiet: bool
+) -> Iterator[None]:
+    """Show ``status`` until the block ends."""
+    if quiet:
+        yield
+    elif console.is_terminal:
+        panel = Live(
+            get_renderable=lambda: _panel(status, picture),
+            console=console,
+            refresh_per_second=8,
+            transient=True,
+        )
+        with panel:
+            yield
+    else:
+        with _log_lines(status, console):
+            yield
+
+
+@contextmanager
+def _log_lines(status: RunStatus, console: Console) -> Iterator[None]:
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.wait(LOG_SECONDS):
+            console.print(progress_line(status), highlight=False, soft_wrap=True)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def progress_line(status: RunStatus) -> str:
+    """All figures of a running run in one line."""
+    total = f"/{status.steps_total:,}" if status.steps_total else ""
+    parts = [
+        f"{status.phase}: step {status.steps:,}{total}",
+        f"{status.rate:,.1f} steps/s",
+        f"ETA {_clock(status.eta)}",
+        f"{status.votes / max(1, status.steps):.2f} votes/step",
+        f"{status.flagged:,} flagged",
+        f"{status.tokens:,} tokens",
+        money(status.usd),
+    ]
+    if status.k:
+        parts.insert(1, f"k={status.k}")
+    return ", ".join(parts)
+
+
+def _panel(status: RunStatus, picture: Picture) -> Group:
+    parts: list[object] = []
+    drawing = picture(status.state) if status.state is not None else ""
+    if drawing:
+        parts.append(Text(drawing, style="cyan"))
+    if status.steps_total:
+        parts.append(ProgressBar(total=status.steps_total, completed=status.steps, width=64))
+    parts.append(Text(progress_line(status)))
+    if status.note:
+        parts.append(Text(status.note, style="yellow"))
+    return Group(*parts)  # type: ignore[arg-type]
+
+
+def _clock(seconds: float | None) -> str:
+    return "-" if seconds is None else str(timedelta(seconds=round(seconds)))
+
+
+def money(usd: float | None) -> str:
+    """Dollars, or that they are unknown."""
+    return "cost unknown" if usd is None else f"${usd:,.4f}"
+
+
+def show_summary(summary: Summary, console: Console) -> None:
+    """The outcome as a small table."""
+    colour = "green" if summary.status == "solved" else "red" if summary.status == "wrong" else "yellow"
+    verdict = f"[{colour}]{summary.status}[/]" + (", verified" if summary.verified else "")
+    total = f" of {summary.steps_total:,}" if summary.steps_total else ""
+    per_step = summary.votes / max(1, summary.steps)
+    rows = {
+        summary.task: verdict,
+        "steps": f"{summary.steps:,}{total}",
+        "votes": f"{summary.votes:,} ({per_step:.2f} a step, k={summary.k}), "
+        f"{summary.flagged:,} red-flagged, {summary.surplus_votes:,} surplus",
+        "model": summary.model,
+        "tokens": f"{summary.tokens.prompt:,} in, {summary.tokens.completion:,} out, "
+        f"{money(summary.cost_usd)}",
+        "time": f"{summary.seconds:,.1f} s ({summary.steps / max(1e-9, summary.seconds):,.1f} steps/s)",
+        "run": summary.run_dir,
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(f"[bold]{name}[/]", value)
+    console.print(table, highlight=False)

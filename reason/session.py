@@ -1,0 +1,205 @@
+"""One working session on a run: open everything, drive the graph, sum up, close everything.
+
+A run may take several sessions. Each holds the run's lease, starts from the journal's head with
+the saved configuration, and ends with a summary written beside the journal.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from agents.budget import Budget, Limits
+from agents.executor import Executor
+from agents.graph import RECURSION_LIMIT, Mission, RunState, build_graph
+from agents.microagent import Microagent
+from agents.policy import VotePolicy
+from agents.spending import Spending
+from agents.status import RunStatus, StopSwitch
+from engines.base import Engine
+from engines.spec import EngineOptions, open_engine, parse_spec
+from reason.errors import UsageError
+from reason.settings import RunOptions
+from reason.summary import Status, Summary, Tokens
+from runs.journal import Journal
+from runs.store import RunDir
+from tasks.base import Task
+from tasks.catalog import Description, build_task
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What is solved and how; the whole of it is saved in the run directory."""
+
+    task: Description
+    options: RunOptions
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form kept in ``run.json``."""
+        return {"task": self.task, "options": self.options.model_dump(mode="json")}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "RunConfig":
+        """Read :meth:`to_dict` back."""
+        return cls(data["task"], RunOptions.model_validate(data["options"]))
+
+    def build_task(self) -> Task:
+        """The task, in the style that the options and models call for."""
+        return build_task(self.task, self.style)
+
+    @property
+    def style(self) -> Literal["paper", "compact"]:
+        """The prompt style in force: what was asked for, or what suits the first model."""
+        if self.options.style != "auto":
+            return self.options.style
+        micro = parse_spec(self.options.model[0]).kind in ("embedded", "sim")
+        return "compact" if micro else "paper"
+
+    @property
+    def genesis(self) -> bytes:
+        """Where the hash chain starts: a digest of the problem alone, so that equal solutions of
+        one problem end in equal hashes, whatever solved it.
+        """
+        return hashlib.sha256(json.dumps(self.task, sort_keys=True).encode()).digest()
+
+    def policy(self, task: Task) -> VotePolicy:
+        """The vote's settings, defaults filled in from the task."""
+        options = self.options
+        k = 1 if options.k == "auto" else options.k
+        limit = options.max_votes or max(100, 10 * k)
+        if limit < k:
+            raise UsageError(f"--max-votes {limit} cannot decide a vote with --k {k}")
+        return VotePolicy(
+            k=k,
+            rule=options.vote,
+            first_temperature=options.first_temperature,
+            temperature=options.temperature,
+            max_tokens=options.max_tokens or task.max_tokens,
+            max_votes=limit,
+            on_no_convergence=options.on_no_convergence,
+            red_flags=tuple(re.compile(pattern) for pattern in options.red_flag),
+        )
+
+    def check(self) -> None:
+        """Raise UsageError for anything that can be known to be wrong before starting."""
+        options = self.options
+        for spec in [*options.model, *filter(None, [options.escalate_model])]:
+            parse_spec(spec)
+        if (options.on_no_convergence == "escalate") != (options.escalate_model is not None):
+            raise UsageError(
+                "--on-no-convergence escalate and --escalate-model SPEC must be given together"
+            )
+        self.policy(self.build_task())
+
+
+def engine_options(task: Task, options: RunOptions) -> EngineOptions:
+    """How the engines of a run are opened."""
+    embedded = any(parse_spec(spec).kind == "embedded" for spec in options.model)
+    return EngineOptions(
+        concurrency=options.concurrency,
+        bundled=task.bundled_model() if embedded else None,
+        rehearse=task.rehearse,
+    )
+
+
+@asynccontextmanager
+async def open_engines(specs: Sequence[str], options: EngineOptions) -> AsyncIterator[list[Engine]]:
+    """Engines for the specs, each opened once, closed at the end."""
+    async with AsyncExitStack() as stack:
+        opened: dict[str, Engine] = {}
+        for spec in specs:
+            if spec not in opened:
+                opened[spec] = open_engine(spec, options)
+                stack.push_async_callback(opened[spec].close)
+        yield [opened[spec] for spec in specs]
+
+
+async def run_session(
+    config: RunConfig, run: RunDir, status: RunStatus, switch: StopSwitch
+) -> Summary:
+    """Work on a run until it is finished or must stop; the caller holds the lease.
+
+    Raises UsageError for a configuration that does not hold together, StorageError when the run
+    directory cannot be opened; every later failure becomes the summary's status.
+    """
+    task = config.build_task()
+    options = config.options
+    specs = [*options.model, *([options.escalate_model] if options.escalate_model else [])]
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(run.journal(config.genesis))
+        engines = await stack.enter_async_context(
+            open_engines(specs, engine_options(task, options))
+        )
+        mission = _mission(config, task, journal, engines, status, switch)
+        saver = await stack.enter_async_context(
+            AsyncSqliteSaver.from_conn_string(str(run.checkpoints_path))
+        )
+        thread: RunnableConfig = {
+            "configurable": {"thread_id": run.run_id},
+            "recursion_limit": RECURSION_LIMIT,
+        }
+        graph = build_graph(mission, saver)
+        final = cast(RunState, await graph.ainvoke({}, thread, durability="sync"))
+        summary = summarise(config, run, journal, final)
+        run.write_summary(summary.model_dump())
+        return summary
+
+
+def _mission(
+    config: RunConfig,
+    task: Task,
+    journal: Journal,
+    engines: list[Engine],
+    status: RunStatus,
+    switch: StopSwitch,
+) -> Mission:
+    options = config.options
+    voters = engines[: len(options.model)]
+    escalation = engines[-1] if options.escalate_model else None
+    spending = Spending(engines, journal.usage())
+    limits = Limits(options.budget_tokens, options.budget_usd, options.budget_seconds)
+    totals = journal.totals()
+    budget = Budget(limits, spending, totals.seconds)
+    agent = Microagent(task, voters, config.policy(task), spending, budget.check, escalation)
+    executor = Executor(task, agent, journal, budget, status)
+    status.steps = status.steps_before = executor.step
+    status.steps_total, status.state = task.steps(), executor.state
+    status.votes, status.flagged = totals.votes, totals.flagged
+    status.tokens, status.usd = spending.tokens, spending.usd
+    target = options.target if options.k == "auto" else None
+    return Mission(
+        task, agent, executor, journal, status, switch, config.genesis, auto_target=target
+    )
+
+
+def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState) -> Summary:
+    """The journal's totals and the graph's last word as one object."""
+    totals, head = journal.totals(), journal.head()
+    costs = [usage.cost_usd for usage in journal.usage()]
+    known = journal.get_meta("k") if config.options.k == "auto" else config.options.k
+    status = cast(Status, final["status"])
+    return Summary(
+        run_id=run.run_id,
+        task=config.build_task().label,
+        status=status,
+        verified=status == "solved",
+        steps=head.step,
+        steps_total=config.build_task().steps(),
+        votes=totals.votes,
+        flagged=totals.flagged,
+        surplus_votes=totals.surplus,
+        k=None if known is None else int(known),
+        model=" ".join(config.options.model),
+        tokens=Tokens(prompt=totals.prompt_tokens, completion=totals.completion_tokens),
+        cost_usd=None if None in costs else round(sum(c for c in costs if c is not None), 6),
+        seconds=round(totals.seconds, 3),
+        run_dir=str(run.path),
+        message=final.get("message", ""),
+        hash=head.hash.hex(),
+    )

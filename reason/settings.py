@@ -1,0 +1,201 @@
+"""Settings: flags over environment (``REASON_*``) over ``reason.toml`` over defaults.
+
+:class:`RunOptions` is everything that shapes a run and is saved with it; :class:`Settings` adds
+what belongs to the caller's machine. Unknown keys are errors in the file and in the environment,
+and every value knows where it came from (``reason config show``).
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from agents.policy import OnNoConvergence
+from agents.voting import Rule
+from reason.errors import UsageError
+
+PREFIX = "REASON_"
+RESERVED = {"REASON_CONFIG", "REASON_API_KEY", "REASON_KILL_AT"}
+"""Variables with the prefix that are not settings: file to read, engine key, durability tests."""
+
+
+class RunOptions(BaseModel):
+    """How a run votes, with which models and within which limits; saved with the run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[list[str], NoDecode] = Field(["embedded"], min_length=1)
+    """Model specs; the votes of a step go to them in turn."""
+    k: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = 3
+    """Margin of the vote; ``auto`` measures the model first and picks the least that suffices."""
+    target: float = Field(0.99, gt=0, lt=1)
+    """Wanted chance of a run without an error, for ``k = auto``."""
+    vote: Rule = "ahead-by-k"
+    """Voting rule."""
+    first_temperature: float = Field(0.0, ge=0, le=2)
+    """Temperature of a step's first vote."""
+    temperature: float = Field(0.1, ge=0, le=2)
+    """Temperature of every later vote."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Completion cap and red flag; by default what the task and style call for."""
+    style: Literal["auto", "paper", "compact"] = "auto"
+    """Prompt style; ``auto`` is compact for micro and simulated models, paper for all others."""
+    concurrency: int = Field(16, ge=1, le=4096)
+    """Requests in flight per model."""
+    max_votes: int | None = Field(None, ge=1)
+    """Samples a step may use, by default the larger of 100 and 10 k."""
+    on_no_convergence: OnNoConvergence = "stop"
+    """What happens to a step that spends them undecided."""
+    escalate_model: str | None = None
+    """The model that votes on undecided steps under ``escalate``."""
+    red_flag: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Patterns; an answer in which one is found is discarded."""
+    budget_tokens: int | None = Field(None, ge=1)
+    """Prompt and completion tokens of the whole run."""
+    budget_usd: float | None = Field(None, gt=0)
+    """US dollars of the whole run."""
+    budget_seconds: float | None = Field(None, gt=0)
+    """Working seconds of the whole run, over all its sessions."""
+
+    @field_validator("model", "red_flag", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return value.split() if isinstance(value, str) else value
+
+    @field_validator("k", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isdigit() else value
+
+    @field_validator("red_flag")
+    @classmethod
+    def _compiles(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return value
+
+
+class Settings(RunOptions, BaseSettings):
+    """All settings, resolved."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
+
+    runs_dir: Path = Path("reason-runs")
+    """Where run directories are made."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then the TOML file."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+        return init_settings, env_settings, file
+
+    def options(self) -> RunOptions:
+        """The part that is saved with a run."""
+        return RunOptions(**{name: getattr(self, name) for name in RunOptions.model_fields})
+
+
+class Origin(NamedTuple):
+    """A setting's value in force and the source that set it."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def config_file() -> Path | None:
+    """``$REASON_CONFIG``, or ``reason.toml`` here if there is one."""
+    named = os.environ.get("REASON_CONFIG")
+    if named:
+        if not Path(named).is_file():
+            raise UsageError(f"REASON_CONFIG names {named}, which is not a file")
+        return Path(named)
+    local = Path("reason.toml")
+    return local if local.is_file() else None
+
+
+def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
+    """Resolve the settings; flags that are None are not given. Raises UsageError."""
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    _refuse_unknown_environment()
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise UsageError(_first_line(error, given)) from None
+    except ValueError as error:  # a TOML file that cannot be parsed
+        raise UsageError(f"{config_file()}: {error}") from None
+
+
+def origins(settings: Settings, flags: Mapping[str, Any] | None = None) -> list[Origin]:
+    """Every setting with its value and where that came from."""
+    file = config_file()
+    given = {name for name, value in (flags or {}).items() if value is not None}
+    in_file = TomlConfigSettingsSource(Settings, toml_file=file)() if file else {}
+    found = []
+    for name in Settings.model_fields:
+        variable = f"{PREFIX}{name.upper()}"
+        source = "default"
+        if name in given:
+            source = "flag"
+        elif variable in _environment():
+            source = f"environment {variable}"
+        elif name in in_file:
+            source = f"file {file}"
+        found.append(Origin(name, getattr(settings, name), source))
+    return found
+
+
+def _environment() -> dict[str, str]:
+    """The REASON_* variables by upper-case name (pydantic-settings reads any case)."""
+    return {
+        name.upper(): value
+        for name, value in os.environ.items()
+        if name.upper().startswith(PREFIX)
+    }
+
+
+def _refuse_unknown_environment() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | RESERVED
+    for name in _environment():
+        if name not in known:
+            raise UsageError(f"unknown setting {name} in the environment{_near(name, known)}")
+
+
+def _near(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else "; `reason config show` lists all"
+
+
+def _first_line(error: ValidationError, given: Mapping[str, Any]) -> str:
+    """The first complaint, naming the setting and its source, in one line."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    if name in given:
+        where = f"--{name.replace('_', '-')}"
+    elif f"{PREFIX}{name.upper()}" in _environment():
+        where = f"{PREFIX}{name.upper()}"
+    else:
+        where = f"{name} in {config_file()}"
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {where}{_near(name, set(Settings.model_fields))}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"

@@ -1,0 +1,37 @@
+"""What it takes to train a micro model on Hanoi: symbols, examples, and the two examinations."""
+
+from random import Random
+
+from tasks.hanoi.compact import symbols
+from tasks.hanoi.examples import (
+    Example,
+    example,
+    path_situation,
+    training_example,
+    unseen_situation,
+)
+from tasks.hanoi.task import BUNDLED_DISKS
+
+SYMBOLS = symbols(64)
+NAME = "hanoi-micro"
+
+
+def draw(rng: Random) -> Example:
+    """A training pair of 1 to 20 disks."""
+    return training_example(rng, BUNDLED_DISKS)
+
+
+def examinations(seed: int, count: int) -> dict[str, list[Example]]:
+    """Questions by name: states never trained on, and steps on the way of shortest solutions."""
+    rng = Random(f"examination {seed}")
+    return {
+        "unseen random states, 3-20 disks": [
+            example(unseen_situation(rng, rng.randint(3, BUNDLED_DISKS))) for _ in range(count)
+        ],
+        "on-path states, 3-20 disks": [
+            example(path_situation(rng, rng.randint(3, BUNDLED_DISKS))) for _ in range(count)
+        ],
+        "on-path states, 20 disks": [
+            example(path_situation(rng, BUNDLED_DISKS)) for _ in range(count)
+        ],
+    }

@@ -1,0 +1,191 @@
+"""Towers of Hanoi as a :class:`tasks.base.Task`."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Literal, NamedTuple, TypeAlias
+
+from reason.errors import UsageError
+from reason.prompt import Prompt
+from tasks.base import Record, RedFlag, Rehearsal, Trial, Verdict
+from tasks.hanoi import compact, paper
+from tasks.hanoi.examples import Situation, path_situation, random_situation, right_step
+from tasks.hanoi.picture import draw
+from tasks.hanoi.rehearsal import rehearse
+from tasks.hanoi.rules import (
+    MAX_DISKS,
+    Move,
+    Pegs,
+    apply,
+    direction,
+    is_legal,
+    optimal_move,
+    stack,
+)
+
+Style: TypeAlias = Literal["paper", "compact"]
+
+BUNDLED = Path(__file__).parent / "model" / "hanoi-micro.gguf"
+BUNDLED_DISKS = 20
+
+
+class State(NamedTuple):
+    """Where the puzzle stands: the pegs, and the move that led there."""
+
+    pegs: Pegs
+    previous: Move | None
+
+
+class Step(NamedTuple):
+    """What a microagent answers: a move, and the pegs that it says follow."""
+
+    move: Move
+    pegs: Pegs
+
+
+class Hanoi:
+    """Move a stack of ``disks`` from peg ``start`` to peg ``goal`` (pegs 0 to 2).
+
+    Raises UsageError for an impossible size or peg.
+    """
+
+    name = "hanoi"
+
+    def __init__(
+        self, disks: int, start: int = 0, goal: int = 2, style: Style = "compact"
+    ) -> None:
+        if not 1 <= disks <= MAX_DISKS:
+            raise UsageError(f"--disks must lie between 1 and {MAX_DISKS}, not {disks}")
+        if not {start, goal} <= {0, 1, 2} or start == goal:
+            raise UsageError(
+                f"--start and --goal must be two different pegs of 0, 1, 2, not {start} and {goal}"
+            )
+        self.disks, self.start, self.goal, self.style = disks, start, goal, style
+        self.turn = direction(disks, start, goal)
+        self.max_tokens = 4 * disks + 64 if style == "compact" else 750
+        self.stop = (compact.STOP,) if style == "compact" else ()
+        self._disks = tuple(range(1, disks + 1))
+        self._read = compact.read_answer if style == "compact" else paper.read_answer
+
+    @property
+    def label(self) -> str:
+        """A short name for run directories and reports."""
+        return f"hanoi-{self.disks}"
+
+    def bundled_model(self) -> Path:
+        """The micro model that ships with the task. Raises UsageError beyond its training range."""
+        if self.disks > BUNDLED_DISKS:
+            raise UsageError(
+                f"the bundled micro model was trained on up to {BUNDLED_DISKS} disks, not "
+                f"{self.disks}: name another model with --model"
+            )
+        return BUNDLED
+
+    def initial(self) -> State:
+        """All disks on the start peg."""
+        return State(stack(self.disks, self.start), None)
+
+    def steps(self) -> int:
+        """2^disks - 1, the length of the shortest solution."""
+        return 2**self.disks - 1
+
+    def prompt(self, state: State) -> Prompt:
+        """Strategy, previous move and pegs; nothing else."""
+        write = compact.write_prompt if self.style == "compact" else paper.write_prompt
+        return write(state.pegs, state.previous, self.turn)
+
+    def parse(self, text: str) -> Step:
+        """Read an answer; RedFlag unless its form is exact and it holds every disk once."""
+        move, pegs = self._read(text)
+        a, b, c = pegs
+        if tuple(sorted(a + b + c)) != self._disks:
+            raise RedFlag("disks")
+        return Step(move, pegs)
+
+    def key(self, step: Step) -> Hashable:
+        """The pair (move, next pegs) itself."""
+        return step
+
+    def advance(self, state: State, step: Step) -> State:
+        """The pegs as voted."""
+        return State(step.pegs, step.move)
+
+    def done(self, state: State) -> bool:
+        """Whether every disk is on the goal peg."""
+        return len(state.pegs[self.goal]) == self.disks
+
+    def record(self, step: Step) -> Record:
+        """Move as ``1 A B``; pegs as one letter per disk, the largest first."""
+        return Record(compact.write_move(step.move)[1:], _write_state(step.pegs, self.disks))
+
+    def restore(self, record: Record) -> State:
+        """The state after a recorded step."""
+        return State(_read_state(record.state), _read_action(record.action))
+
+    def check(self, records: Iterable[Record]) -> Verdict:
+        """Every move legal, optimal and correctly applied, and the whole stack on the goal peg."""
+        pegs, count = stack(self.disks, self.start), 0
+        for count, record in enumerate(records, 1):
+            reason = self._fault(count, pegs, record)
+            if reason:
+                return Verdict(False, count, reason, first_error=count)
+            pegs = apply(pegs, _read_action(record.action))
+        if count < self.steps():
+            return Verdict(False, count, f"only {count} of {self.steps()} steps")
+        return Verdict(True, count)
+
+    def _fault(self, step: int, pegs: Pegs, record: Record) -> str:
+        move = _read_action(record.action)
+        if not is_legal(pegs, move):
+            return f"step {step}: illegal move {record.action}"
+        if step > self.steps() or move != optimal_move(step, self.disks, self.start, self.goal):
+            return f"step {step}: {record.action} is not the optimal move"
+        if _read_state(record.state) != apply(pegs, move):
+            return f"step {step}: {record.action} does not lead to the recorded state"
+        return ""
+
+    def trials(self, rng: Random, count: int) -> Sequence[Trial]:
+        """Random steps on shortest solutions and random legal states, in turn."""
+        draws = (path_situation, random_situation)
+        return [self._trial(draws[at % 2](rng, self.disks)) for at in range(count)]
+
+    def _trial(self, situation: Situation) -> Trial:
+        write = compact.write_prompt if self.style == "compact" else paper.write_prompt
+        return Trial(write(*situation), Step(*right_step(situation)))
+
+    def picture(self, state: State) -> str:
+        """The pegs, for up to ten disks."""
+        return draw(state.pegs, self.disks)
+
+    def rehearse(self, prompt: Prompt) -> Rehearsal:
+        """Answers of a simulated model, read from the prompt alone."""
+        return rehearse(prompt)
+
+
+def _write_state(pegs: Pegs, disks: int) -> str:
+    letters = [""] * (disks + 1)
+    for name, peg in zip(compact.PEG_NAMES, pegs, strict=True):
+        last = disks + 1
+        for disk in peg:
+            if disk > last:  # a voted state may break the rules; keep it as it was voted
+                return compact.write_pegs(pegs)
+            letters[disk] = name
+            last = disk
+    return "".join(reversed(letters))
+
+
+def _read_state(text: str) -> Pegs:
+    if "|" in text:
+        a, b, c = (tuple(map(int, peg.split())) for peg in text.split("|"))
+        return a, b, c
+    pegs: dict[str, list[int]] = {name: [] for name in compact.PEG_NAMES}
+    for disk, name in zip(range(len(text), 0, -1), text, strict=True):
+        pegs[name].append(disk)
+    return tuple(pegs["A"]), tuple(pegs["B"]), tuple(pegs["C"])
+
+
+def _read_action(text: str) -> Move:
+    disk, source, target = text.split()
+    return Move(
+        int(disk), compact.PEG_NAMES.index(source), compact.PEG_NAMES.index(target)
+    )

@@ -1,0 +1,116 @@
+"""A trained micro model as safetensors (transformers, vLLM) and as GGUF (llama.cpp)."""
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+CONTEXT = 512
+
+
+def export_safetensors(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
+) -> None:
+    """Write a folder that ``from_pretrained`` and ``vllm serve`` load."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def export_gguf(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, path: Path, name: str
+) -> None:
+    """Write a float16 GGUF file; the old one is replaced only when the new one is whole."""
+    partial = path.with_suffix(".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = gguf.GGUFWriter(partial, "llama")
+    _write_shape(writer, model, name)
+    _write_tokenizer(writer, tokenizer)
+    for key, tensor in model.state_dict().items():
+        _write_tensor(writer, model, key, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    partial.replace(path)
+
+
+def _write_shape(writer: gguf.GGUFWriter, model: LlamaForCausalLM, name: str) -> None:
+    config = model.config
+    writer.add_name(name)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+
+
+def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerFast) -> None:
+    ids = tokenizer.get_vocab()
+    tokens = sorted(ids, key=lambda token: ids[token])
+    end = tokenizer.eos_token_id
+    kinds = [
+        gguf.TokenType.CONTROL if at == end else gguf.TokenType.NORMAL for at in range(len(tokens))
+    ]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(merge_lines(tokenizer))
+    writer.add_eos_token_id(end)
+    writer.add_pad_token_id(end)
+    writer.add_add_bos_token(False)
+
+
+def merge_lines(tokenizer: PreTrainedTokenizerFast) -> list[str]:
+    """The BPE merges in the form ``left right``, in order of rank."""
+    import json
+
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    return [merge if isinstance(merge, str) else " ".join(merge) for merge in merges]
+
+
+NAMES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+
+
+def _write_tensor(
+    writer: gguf.GGUFWriter, model: LlamaForCausalLM, key: str, tensor: torch.Tensor
+) -> None:
+    if key == "lm_head.weight":  # tied to the embedding, which llama.cpp then uses for both
+        return
+    array = tensor.float().numpy()
+    if key.startswith("model.layers."):
+        _, _, layer, *inner, _ = key.split(".")
+        part = ".".join(inner)
+        if part in ("self_attn.q_proj", "self_attn.k_proj"):
+            array = _interleave(array, model.config.num_attention_heads)
+        name = f"blk.{layer}.{NAMES[part]}.weight"
+    else:
+        name = {"model.embed_tokens.weight": "token_embd", "model.norm.weight": "output_norm"}[key]
+        name += ".weight"
+    # Norms stay float32: they are tiny, and llama.cpp wants them so.
+    writer.add_tensor(name, array.astype(np.float16) if array.ndim > 1 else array)
+
+
+def _interleave(weight: np.ndarray, heads: int) -> np.ndarray:
+    """Reorder rotary halves to rotary pairs, the layout that llama.cpp's ``llama`` rotates."""
+    rows, columns = weight.shape
+    split = weight.reshape(heads, 2, rows // heads // 2, columns)
+    return split.swapaxes(1, 2).reshape(rows, columns)

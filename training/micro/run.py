@@ -1,0 +1,63 @@
+"""One training run of a micro model, start to end: train, export, examine, write the card."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.hanoi import micro as hanoi
+from training.micro.examine import Mark, examine, write_card
+from training.micro.export import export_gguf, export_safetensors
+from training.micro.tokenizer import build_tokenizer
+from training.micro.trainer import MicroRecipe, MicroTrainer, Progress
+
+SAVE_EVERY = 100
+TEMPERATURES = (0.0, 0.7)
+
+
+def train_hanoi(
+    recipe: MicroRecipe,
+    out: Path,
+    *,
+    restart: bool,
+    questions: int,
+    command: str,
+    on_step: Callable[[Progress], None],
+) -> list[Mark]:
+    """Train in ``out`` (going on from its checkpoint unless ``restart``) and export there.
+
+    Leaves ``safetensors/``, ``hanoi-micro.gguf`` and ``card.md``. Returns the examinations' marks.
+    Raises UsageError when ``out`` holds a checkpoint of another recipe.
+    """
+    tokenizer = build_tokenizer(hanoi.SYMBOLS)
+    trainer = MicroTrainer(recipe, tokenizer, hanoi.draw, out)
+    if not restart:
+        trainer.resume()
+    _train(trainer, on_step)
+    gguf = out / f"{hanoi.NAME}.gguf"
+    export_safetensors(trainer.model, tokenizer, out / "safetensors")
+    export_gguf(trainer.model, tokenizer, gguf, hanoi.NAME)
+    marks = asyncio.run(
+        examine(gguf, hanoi.examinations(recipe.seed, questions), TEMPERATURES)
+    )
+    write_card(
+        out / "card.md",
+        hanoi.NAME,
+        recipe,
+        marks,
+        parameters=trainer.model.num_parameters(),
+        vocabulary=len(tokenizer),
+        size=gguf.stat().st_size,
+        minutes=trainer.seconds / 60,
+        command=command,
+    )
+    return marks
+
+
+def _train(trainer: MicroTrainer, on_step: Callable[[Progress], None]) -> None:
+    start = time.monotonic() - trainer.seconds
+    while trainer.done < trainer.recipe.steps:
+        on_step(trainer.step())
+        trainer.seconds = time.monotonic() - start
+        if trainer.done % SAVE_EVERY == 0 or trainer.done == trainer.recipe.steps:
+            trainer.save()
