@@ -129,9 +129,7 @@ class _Ballot:
                 self._count(model, sample)
         return True
 
-    async def _sample(
-        self, prompt: Prompt, first: int, count: int
-    ) -> list[tuple[str, Sample]]:
+    async def _sample(self, prompt: Prompt, first: int, count: int) -> list[tuple[str, Sample]]:
         """The next ``count`` draws in order, each with the model that is charged for it."""
         policy, task, engines = self.agent.policy, self.agent.task, self.engines
         temperatures = policy.temperatures(first, count)

@@ -101,7 +101,9 @@ def money(usd: float | None) -> str:
 
 def show_summary(summary: Summary, console: Console) -> None:
     """The outcome as a small table."""
-    colour = "green" if summary.status == "solved" else "red" if summary.status == "wrong" else "yellow"
+    colour = (
+        "green" if summary.status == "solved" else "red" if summary.status == "wrong" else "yellow"
+    )
     verdict = f"[{colour}]{summary.status}[/]" + (", verified" if summary.verified else "")
     total = f" of {summary.steps_total:,}" if summary.steps_total else ""
     per_step = summary.votes / max(1, summary.steps)

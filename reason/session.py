@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from engines.spec import EngineOptions, open_engine, parse_spec
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -23,7 +24,6 @@ from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.status import RunStatus, StopSwitch
 from engines.base import Engine
-from engines.spec import EngineOptions, open_engine, parse_spec
 from reason.errors import UsageError
 from reason.settings import RunOptions
 from reason.summary import Status, Summary, Tokens

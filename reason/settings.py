@@ -168,9 +168,7 @@ def origins(settings: Settings, flags: Mapping[str, Any] | None = None) -> list[
 def _environment() -> dict[str, str]:
     """The REASON_* variables by upper-case name (pydantic-settings reads any case)."""
     return {
-        name.upper(): value
-        for name, value in os.environ.items()
-        if name.upper().startswith(PREFIX)
+        name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)
     }
 
 

@@ -36,7 +36,9 @@ def list_(as_json: AsJson = False) -> None:
         return
     table = Table("run", "status", "steps", "votes", "seconds", box=None)
     for row in rows:
-        table.add_row(*(str(row.get(name, "")) for name in ("run_id", "status", "steps", "votes", "seconds")))
+        table.add_row(
+            *(str(row.get(name, "")) for name in ("run_id", "status", "steps", "votes", "seconds"))
+        )
     Console().print(table if rows else f"no runs in {base}")
 
 
@@ -72,7 +74,9 @@ def resume(
     budget_usd: Annotated[float | None, typer.Option(help="New limit in dollars.")] = None,
     budget_seconds: Annotated[float | None, typer.Option(help="New limit in seconds.")] = None,
     max_votes: Annotated[int | None, typer.Option(help="New limit of samples per step.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="New limit of requests in flight.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="New limit of requests in flight.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
@@ -122,13 +126,21 @@ def prune(
     if bool(run) == every:
         raise UsageError("name the runs to prune, or give --all")
     base = load_settings().runs_dir
-    chosen = [Path(found.path) for found in list_runs(base)] if every else [_find(r).path for r in run or []]
+    chosen = (
+        [Path(found.path) for found in list_runs(base)]
+        if every
+        else [_find(r).path for r in run or []]
+    )
     for path in chosen:
         freed = find(base, str(path)).prune()
         stderr.print(f"{path.name}: {freed:,} bytes freed", highlight=False)
 
 
 def _row(run: RunDir) -> dict[str, object]:
-    row: dict[str, object] = {"run_id": run.run_id, "status": run.status(), "run_dir": str(run.path)}
+    row: dict[str, object] = {
+        "run_id": run.run_id,
+        "status": run.status(),
+        "run_dir": str(run.path),
+    }
     summary = run.summary() or {}
     return {**row, **{name: summary.get(name) for name in ("steps", "votes", "seconds")}}

@@ -132,9 +132,7 @@ def prepare(
 def _saved(run: RunDir, asked: RunConfig, flags: dict[str, Any]) -> RunConfig:
     saved = RunConfig.from_dict(run.config)
     if saved.task != asked.task:
-        raise UsageError(
-            f"{run.path} holds another problem, {saved.task}: name another --run-dir"
-        )
+        raise UsageError(f"{run.path} holds another problem, {saved.task}: name another --run-dir")
     for name, value in flags.items():
         if value is not None and getattr(saved.options, name) != getattr(asked.options, name):
             raise UsageError(

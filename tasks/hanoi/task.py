@@ -51,9 +51,7 @@ class Hanoi:
 
     name = "hanoi"
 
-    def __init__(
-        self, disks: int, start: int = 0, goal: int = 2, style: Style = "compact"
-    ) -> None:
+    def __init__(self, disks: int, start: int = 0, goal: int = 2, style: Style = "compact") -> None:
         if not 1 <= disks <= MAX_DISKS:
             raise UsageError(f"--disks must lie between 1 and {MAX_DISKS}, not {disks}")
         if not {start, goal} <= {0, 1, 2} or start == goal:
@@ -186,6 +184,4 @@ def _read_state(text: str) -> Pegs:
 
 def _read_action(text: str) -> Move:
     disk, source, target = text.split()
-    return Move(
-        int(disk), compact.PEG_NAMES.index(source), compact.PEG_NAMES.index(target)
-    )
+    return Move(int(disk), compact.PEG_NAMES.index(source), compact.PEG_NAMES.index(target))

@@ -55,9 +55,7 @@ def test_a_certain_model_needs_one_vote() -> None:
     assert run_success(1.0, 1, STEPS) == 1
 
 
-@given(
-    st.floats(0.51, 0.99999), st.integers(1, 2**40), st.floats(0.01, 0.9999)
-)
+@given(st.floats(0.51, 0.99999), st.integers(1, 2**40), st.floats(0.01, 0.9999))
 def test_k_min_is_the_least_that_meets_the_target(p: float, steps: int, target: float) -> None:
     k = k_min(p, steps, target)
     assert k is not None

@@ -29,9 +29,7 @@ def test_a_race_is_decided_when_and_for_whom_the_definition_says(
     keys: list[str], k: int, rule: Rule
 ) -> None:
     race = Race(k, rule)
-    outcome = next(
-        ((at, race.leader) for at, key in enumerate(keys, 1) if race.add(key)), None
-    )
+    outcome = next(((at, race.leader) for at, key in enumerate(keys, 1) if race.add(key)), None)
     assert outcome == reference(keys, k, rule)
 
 

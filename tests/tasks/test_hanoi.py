@@ -41,7 +41,9 @@ situations = st.builds(
 
 @pytest.mark.parametrize(("start", "goal"), PEGS)
 @pytest.mark.parametrize("disks", range(1, 10))
-def test_the_strategy_is_optimal_for_every_stack_and_pegs(disks: int, start: int, goal: int) -> None:
+def test_the_strategy_is_optimal_for_every_stack_and_pegs(
+    disks: int, start: int, goal: int
+) -> None:
     pegs, previous = stack(disks, start), None
     turn = direction(disks, start, goal)
     for step in range(1, 2**disks):
@@ -175,9 +177,7 @@ def test_check_accepts_the_solution_and_nothing_else(start: int, goal: int) -> N
     assert not Hanoi(5).check(detour).ok
 
 
-@pytest.mark.parametrize(
-    "arguments", [(0,), (65,), (3, 0, 0), (3, 0, 3), (3, -1, 2)]
-)
+@pytest.mark.parametrize("arguments", [(0,), (65,), (3, 0, 0), (3, 0, 3), (3, -1, 2)])
 def test_impossible_puzzles_are_refused(arguments: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="must"):
         Hanoi(*arguments)

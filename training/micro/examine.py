@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from engines.spec import EngineOptions, open_engine
+
 from agents.concurrency import together
 from agents.theory import wilson
 from engines.base import Engine, Request
-from engines.spec import EngineOptions, open_engine
 from training.micro.trainer import MicroRecipe
 
 

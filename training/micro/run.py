@@ -37,9 +37,7 @@ def train_hanoi(
     gguf = out / f"{hanoi.NAME}.gguf"
     export_safetensors(trainer.model, tokenizer, out / "safetensors")
     export_gguf(trainer.model, tokenizer, gguf, hanoi.NAME)
-    marks = asyncio.run(
-        examine(gguf, hanoi.examinations(recipe.seed, questions), TEMPERATURES)
-    )
+    marks = asyncio.run(examine(gguf, hanoi.examinations(recipe.seed, questions), TEMPERATURES))
     write_card(
         out / "card.md",
         hanoi.NAME,
