@@ -6,119 +6,29 @@ problem by the same steps end in the same hash, whatever models, votes and crash
 
 A step, its votes and its cost are committed in one transaction, so totals can neither miss a
 committed step nor count a lost one, and they never fall across resumes. The head is the last row;
-opening a journal of a million steps reads that row and the totals, nothing else.
+opening a journal of a million steps reads that row, nothing else.
 
 SQLite runs in WAL mode with ``synchronous=NORMAL``: a killed process loses nothing committed, a
-power cut at most the last few commits (never the order or the integrity of the rest).
+power cut at most the last few commits (never the order or the integrity of the rest). ``durable``
+turns on ``FULL``, which survives a power cut too and costs a flush to the disk per commit.
+
+An unfinished write leaves no trace: whatever interrupts it, the transaction is rolled back and the
+head is read again from the file.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, Self
 
-from reason.errors import StorageError, UsageError
+from reason.errors import UsageError
+from runs import schema
+from runs.database import connect, connect_readonly, read_fault, write_fault
 from runs.killpoints import reach
+from runs.rows import Head, SampleRow, StepRow, Totals, UsageDelta, chain
 
-FORMAT = "1"
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE steps (
-    step INTEGER PRIMARY KEY, action TEXT NOT NULL, state TEXT NOT NULL, hash BLOB NOT NULL,
-    votes INTEGER NOT NULL, flagged INTEGER NOT NULL, rounds INTEGER NOT NULL, tally TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, surplus INTEGER NOT NULL
-);
-CREATE TABLE totals (
-    id INTEGER PRIMARY KEY CHECK (id = 1), votes INTEGER NOT NULL, flagged INTEGER NOT NULL,
-    surplus INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-    seconds REAL NOT NULL
-);
-CREATE TABLE usage (
-    model TEXT PRIMARY KEY, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-    samples INTEGER NOT NULL, cost_usd REAL
-) WITHOUT ROWID;
-CREATE TABLE samples (
-    step INTEGER NOT NULL, draw INTEGER NOT NULL, text TEXT NOT NULL, finish TEXT NOT NULL,
-    flag TEXT NOT NULL, model TEXT NOT NULL
-);
-INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0, 0.0);
-"""
-
-_INSERT = "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_TOTALS = """UPDATE totals SET votes = votes + ?, flagged = flagged + ?, surplus = surplus + ?,
-    prompt_tokens = prompt_tokens + ?, completion_tokens = completion_tokens + ?,
-    seconds = seconds + ?"""
-# A NULL cost is unknown, and unknown it stays: NULL plus anything is NULL.
-_USAGE = """INSERT INTO usage VALUES (?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET
-    prompt_tokens = prompt_tokens + excluded.prompt_tokens,
-    completion_tokens = completion_tokens + excluded.completion_tokens,
-    samples = samples + excluded.samples, cost_usd = cost_usd + excluded.cost_usd"""
-
-
-class StepRow(NamedTuple):
-    """A step to commit. ``tally`` is votes per candidate, such as ``3`` or ``4:1``."""
-
-    step: int
-    action: str
-    state: str
-    votes: int
-    flagged: int
-    rounds: int
-    tally: str
-    prompt_tokens: int
-    completion_tokens: int
-    surplus: int
-
-
-class UsageDelta(NamedTuple):
-    """What a model used; ``cost_usd`` is None when its price is unknown."""
-
-    model: str
-    prompt_tokens: int
-    completion_tokens: int
-    samples: int
-    cost_usd: float | None
-
-
-class SampleRow(NamedTuple):
-    """A raw answer kept for a person to read; ``flag`` is empty for a valid vote."""
-
-    step: int
-    draw: int
-    text: str
-    finish: str
-    flag: str
-    model: str
-
-
-class Head(NamedTuple):
-    """The last committed step; step 0 with the genesis hash before the first."""
-
-    step: int
-    action: str
-    state: str
-    hash: bytes
-
-
-class Totals(NamedTuple):
-    """Sums over all sessions of a run, spending without a step included."""
-
-    votes: int
-    flagged: int
-    surplus: int
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-
-
-def chain(previous: bytes, step: int, action: str, state: str) -> bytes:
-    """The hash of a step: SHA-256 over previous hash, number, and both texts with their lengths."""
-    a, s = action.encode(), state.encode()
-    head = previous + step.to_bytes(8, "big") + len(a).to_bytes(4, "big")
-    return hashlib.sha256(head + a + s).digest()
+__all__ = ["Head", "Journal", "SampleRow", "StepRow", "Totals", "UsageDelta", "chain"]
 
 
 class Journal:
@@ -126,48 +36,66 @@ class Journal:
 
     Args:
         path: the SQLite file; made when missing, unless ``readonly``.
-        genesis: start of the hash chain, 32 bytes.
+        genesis: start of the hash chain, 32 bytes; None takes the one in the file.
         readonly: open for reading alone, which works beside a writer and on read-only media.
+        durable: let every commit survive a power cut.
+        labels: what a new journal notes of its run; ``run_id`` must agree ever after.
 
-    Raises UsageError for a file that is no journal or belongs to another problem, StorageError when
-    it cannot be opened.
+    Raises UsageError for a file that is no journal or belongs to another problem or run,
+    StorageError when it cannot be opened.
     """
 
-    def __init__(self, path: Path, genesis: bytes, *, readonly: bool = False) -> None:
-        self.path, self.genesis, self._head = path, genesis, Head(0, "", "", genesis)
-        if readonly and not path.is_file():
-            raise UsageError(f"{path} is missing: the run has no journal")
+    def __init__(
+        self,
+        path: Path,
+        genesis: bytes | None = None,
+        *,
+        readonly: bool = False,
+        durable: bool = False,
+        labels: dict[str, str] | None = None,
+    ) -> None:
+        self.path, self._readonly, self._labels = path, readonly, labels or {}
+        if (readonly or genesis is None) and not path.is_file():
+            raise UsageError(f"{path} is missing: the run has no journal, so it has no steps yet")
         try:
-            self._db = _connect(path, readonly=readonly)
-            self._prepare(readonly)
-            self._head = self._read_head()
-        except sqlite3.DatabaseError as error:
-            raise _opening(error, path) from None
+            self._db = connect_readonly(path) if readonly else connect(path)
+        except sqlite3.Error as error:
+            raise read_fault(error, path) from None
+        try:
+            self._open(genesis, durable)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise read_fault(error, path) from None
+        except BaseException:
+            self._db.close()
+            raise
 
-    def _prepare(self, readonly: bool) -> None:
-        if not readonly:
+    def _open(self, genesis: bytes | None, durable: bool) -> None:
+        if not self._readonly and genesis is not None and schema.is_empty(self._db):
+            schema.lay_tables(self._db, {**self._labels, "genesis": genesis.hex()})
+        self._check_identity(genesis)
+        if not self._readonly:  # only now, so that no foreign file is ever changed
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                script = f"BEGIN IMMEDIATE;{SCHEMA}"
-                self._db.executescript(script)
-                values = [("format", FORMAT), ("genesis", self.genesis.hex())]
-                self._db.executemany("INSERT INTO meta VALUES (?, ?)", values)
-                self._db.execute("COMMIT")
-        if self.get_meta("format") != FORMAT:
-            raise UsageError(
-                f"{self.path} has another journal format: use the version that made it"
-            )
-        if self.get_meta("genesis") != self.genesis.hex():
-            raise UsageError(f"{self.path} belongs to another problem than its run.json says")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        self.genesis = bytes.fromhex(str(self.get_meta("genesis")))
+        self._head = self._read_head()
+
+    def _check_identity(self, genesis: bytes | None) -> None:
+        expected = {"format": schema.FORMAT, "run_id": self._labels.get("run_id")}
+        expected["genesis"] = None if genesis is None else genesis.hex()
+        for key, wanted in expected.items():
+            found = self.get_meta(key)
+            if wanted is not None and found != wanted:
+                raise UsageError(f"{self.path} has another {key} ({found}): {schema.MENDS[key]}")
 
     def _read_head(self) -> Head:
-        sql = "SELECT step, action, state, hash FROM steps ORDER BY step DESC LIMIT 1"
-        row = self._db.execute(sql).fetchone()
+        row = self._db.execute(schema.HEAD).fetchone()
         return Head(*row) if row else Head(0, "", "", self.genesis)
 
     def head(self) -> Head:
         """The last committed step."""
+        if self._readonly:  # another process may be writing
+            return Head(*(self._query(schema.HEAD) or [(0, "", "", self.genesis)])[0])
         return self._head
 
     def append(
@@ -176,64 +104,83 @@ class Journal:
         usage: Sequence[UsageDelta],
         seconds: float,
         samples: Sequence[SampleRow] = (),
+        *,
+        collisions: int = 0,
     ) -> None:
         """Commit steps in order, with all that was spent, in one transaction.
 
-        Raises StorageError when it cannot be written; then nothing of it is.
+        Raises ValueError for a step out of order, StorageError when it cannot be written; in both
+        cases nothing is.
         """
         head, values = self._head, []
+        votes = flagged = surplus = 0
         for row in rows:
             if row.step != head.step + 1:
                 raise ValueError(f"step {row.step} cannot follow step {head.step}")
             digest = chain(head.hash, row.step, row.action, row.state)
             head = Head(row.step, row.action, row.state, digest)
             values.append((*row[:3], digest, *row[3:]))
-        votes = sum(row.votes for row in rows)
-        flagged = sum(row.flagged for row in rows)
-        surplus = sum(row.surplus for row in rows)
-        self._write(values, (votes, flagged, surplus), usage, seconds, samples)
+            votes += row.votes
+            flagged += row.flagged
+            surplus += row.surplus
+        counts = (len(rows), votes, flagged, surplus)
+        self._write(values, counts, usage, seconds, samples, collisions)
         self._head = head
 
     def charge(
-        self, usage: Sequence[UsageDelta], seconds: float, *, flagged: int = 0, surplus: int = 0
+        self,
+        usage: Sequence[UsageDelta],
+        seconds: float,
+        *,
+        votes: int = 0,
+        flagged: int = 0,
+        surplus: int = 0,
+        collisions: int = 0,
     ) -> None:
-        """Commit spending that led to no step."""
-        self._write([], (0, flagged, surplus), usage, seconds, ())
+        """Commit spending that led to no step. Raises StorageError."""
+        self._write([], (0, votes, flagged, surplus), usage, seconds, (), collisions)
 
     def _write(
         self,
-        steps: list[tuple[object, ...]],
-        counts: tuple[int, int, int],
+        steps: list[tuple[Any, ...]],
+        counts: tuple[int, int, int, int],
         usage: Sequence[UsageDelta],
         seconds: float,
         samples: Sequence[SampleRow],
+        collisions: int,
     ) -> None:
-        tokens = (sum(u.prompt_tokens for u in usage), sum(u.completion_tokens for u in usage))
-        db = self._db
+        tokens = (sum([u.prompt_tokens for u in usage]), sum([u.completion_tokens for u in usage]))
+        execute = self._db.execute
         try:
             reach("before-begin")
-            db.execute("BEGIN IMMEDIATE")
+            execute("BEGIN IMMEDIATE")
             for step in steps:
-                db.execute(_INSERT, step)
-            db.execute(_TOTALS, (*counts, *tokens, seconds))
+                execute(schema.INSERT_STEP, step)
+            execute(schema.ADD_TOTALS, (*counts, *tokens, max(seconds, 0.0), collisions))
             for delta in usage:
-                db.execute(_USAGE, delta)
-            if samples:
-                db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?)", samples)
+                execute(schema.ADD_USAGE, delta)
+            for sample in samples:
+                execute(schema.INSERT_SAMPLE, _storable(sample))
             reach("inside-commit")
-            db.execute("COMMIT")
+            execute("COMMIT")
             reach("after-commit")
         except sqlite3.Error as error:
-            if db.in_transaction:
-                db.rollback()
-            raise _writing(error, self.path) from None
+            self._abandon()
+            raise write_fault(error, self.path) from None
+        except BaseException:  # such as KeyboardInterrupt, before or after the commit took hold
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        with suppress(sqlite3.Error):  # the first error is the one to report
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._head = self._read_head()
 
     def totals(self) -> Totals:
         """Sums over all sessions."""
-        sql = (
-            "SELECT votes, flagged, surplus, prompt_tokens, completion_tokens, seconds FROM totals"
-        )
-        return Totals(*self._query(sql)[0])
+        columns = ", ".join(Totals._fields)
+        return Totals(*self._query(f"SELECT {columns} FROM totals")[0])
 
     def usage(self) -> list[UsageDelta]:
         """What each model has used, over all sessions."""
@@ -241,16 +188,16 @@ class Journal:
 
     def rows(self, first: int = 1, last: int | None = None) -> Iterator[tuple[StepRow, bytes]]:
         """Steps ``first`` to ``last`` with their hashes, streamed in constant memory."""
-        sql = "SELECT * FROM steps WHERE step >= ? AND step <= ? ORDER BY step"
+        sql = "SELECT * FROM steps WHERE step BETWEEN ? AND ? ORDER BY step"
         try:
-            for row in self._db.execute(sql, (first, last if last is not None else 2**63 - 1)):
+            for row in self._db.execute(sql, (first, 2**63 - 1 if last is None else last)):
                 yield StepRow(*row[:3], *row[4:]), row[3]
-        except sqlite3.DatabaseError as error:
-            raise _opening(error, self.path) from None
+        except sqlite3.Error as error:
+            raise read_fault(error, self.path) from None
 
     def samples(self, step: int) -> list[SampleRow]:
-        """Raw answers kept of a step."""
-        sql = "SELECT * FROM samples WHERE step = ? ORDER BY rowid"
+        """Raw answers kept of a step, in the order drawn."""
+        sql = "SELECT * FROM samples WHERE step = ? ORDER BY draw"
         return [SampleRow(*row) for row in self._query(sql, (step,))]
 
     def get_meta(self, key: str) -> str | None:
@@ -259,23 +206,26 @@ class Journal:
         return str(rows[0][0]) if rows else None
 
     def set_meta(self, key: str, value: str) -> None:
-        """Keep a value with the run."""
-        try:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-        except sqlite3.Error as error:
-            raise _writing(error, self.path) from None
+        """Keep a value with the run. Raises StorageError."""
+        self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def prune(self) -> None:
-        """Drop raw samples and give their space back."""
-        try:
-            self._db.execute("DELETE FROM samples")
-            self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            raise _writing(error, self.path) from None
+        """Drop raw samples and give their space back. Raises StorageError."""
+        self._run("DELETE FROM samples")
+        self._run("VACUUM")
+        self._run("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:  # rows
-        return self._db.execute(sql, values).fetchall()
+    def _run(self, sql: str, values: Sequence[object] = ()) -> None:
+        try:
+            self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise write_fault(error, self.path) from None
+
+    def _query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise read_fault(error, self.path) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -284,41 +234,12 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
-    if not readonly:
-        return sqlite3.connect(path, isolation_level=None, timeout=30)
-    location = path.resolve().as_uri()
-    db = sqlite3.connect(f"{location}?mode=ro", uri=True, isolation_level=None)
-    try:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        # A WAL file needs a writable directory even to be read; a finished run does not change.
-        db.close()
-        db = sqlite3.connect(f"{location}?immutable=1", uri=True, isolation_level=None)
-    return db
-
-
-def _opening(error: sqlite3.Error, path: Path) -> Exception:
-    if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
-        return StorageError(f"cannot open {path}: {error}; check the disk and the permissions")
-    return UsageError(f"{path} is not an intact journal of reason: {error}")
-
-
-def _writing(error: sqlite3.Error, path: Path) -> StorageError:
-    text = str(error)
-    if "full" in text or "disk I/O" in text:
-        mend = "free some space, then go on with `reason runs resume`"
-    elif "readonly" in text or "read-only" in text:
-        mend = "make the run directory writable, then go on with `reason runs resume`"
-    else:
-        mend = "everything committed before is kept; see `reason runs verify`"
-    return StorageError(f"cannot write {path}: {text}; {mend}")
+def _storable(sample: SampleRow) -> SampleRow:
+    """A sample as UTF-8 can hold it: models may write half a surrogate pair."""
+    if sample.text.isascii():
+        return sample
+    return sample._replace(text=sample.text.encode(errors="replace").decode())

@@ -1,7 +1,8 @@
 """Named points at which a durability test may kill the process for real.
 
 ``REASON_KILL_AT=name`` sends SIGKILL to this process the first time the point is reached, and
-``name:N`` the N-th time. Without the variable a point is an empty call.
+``name:N`` the N-th time. The choice is made once, at import: without the variable a point is an
+empty call.
 """
 
 import os
