@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from agents.concurrency import together
+from engines.concurrency import together
 from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.theory import k_min, wilson

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from agents.concurrency import together
+from engines.concurrency import together
 from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.voting import Race

@@ -100,10 +100,9 @@ class RunConfig:
 
 def engine_options(task: Task, options: RunOptions) -> EngineOptions:
     """How the engines of a run are opened."""
-    embedded = any(parse_spec(spec).kind == "embedded" for spec in options.model)
     return EngineOptions(
         concurrency=options.concurrency,
-        bundled=task.bundled_model() if embedded else None,
+        bundled=task.bundled_model,
         rehearse=task.rehearse,
     )
 

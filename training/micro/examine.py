@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engines.spec import EngineOptions, open_engine
 
-from agents.concurrency import together
+from engines.concurrency import together
 from agents.theory import wilson
 from engines.base import Engine, Request
 from training.micro.trainer import MicroRecipe

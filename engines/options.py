@@ -1,0 +1,30 @@
+"""How engines are opened: one value for all kinds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engines.simulated import Rehearse
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How engines are opened.
+
+    Attributes:
+        concurrency: requests in flight per engine.
+        bundled: gives the micro model of ``embedded``; engines know no task, the caller does.
+        rehearse: what a simulated model may answer.
+        timeout: seconds that one request may take.
+        retries: further attempts after a transient fault.
+        backoff: seconds of the first wait between attempts; it doubles, with jitter.
+        threads: CPU threads of an embedded model; None takes all cores.
+    """
+
+    concurrency: int = 16
+    bundled: Callable[[], Path] | None = None
+    rehearse: Rehearse | None = None
+    timeout: float = 600.0
+    retries: int = 8
+    backoff: float = 0.5
+    threads: int | None = None
