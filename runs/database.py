@@ -66,7 +66,8 @@ def read_fault(error: sqlite3.Error, path: Path) -> ReasonError:
         return StorageError(
             f"cannot open {path}: {error}; check the disk and the permissions, then try again"
         )
-    return UsageError(f"{path} is not an intact reason journal ({error}): restore it from a copy")
+    text = " ".join(str(error).split())[:100]  # may quote what it could not read
+    return UsageError(f"{path} is not an intact reason journal ({text}): restore it from a copy")
 
 
 def write_fault(error: sqlite3.Error, path: Path) -> StorageError:

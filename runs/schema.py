@@ -7,6 +7,8 @@ file belongs to.
 
 import sqlite3
 
+from runs.killpoints import reach
+
 FORMAT = "1"
 
 MENDS = {
@@ -66,4 +68,5 @@ def lay_tables(db: sqlite3.Connection, meta: dict[str, str]) -> None:
     """Make the tables in one transaction: after a crash there is a whole journal or none."""
     db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}")
     db.executemany("INSERT INTO meta VALUES (?, ?)", {**meta, "format": FORMAT}.items())
+    reach("inside-create")
     db.execute("COMMIT")
