@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from engines.concurrency import together
 from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.theory import k_min, wilson
 from engines.base import Engine, Request
+from engines.concurrency import together
 from reason.errors import NoConvergence
 from tasks.base import RedFlag, Task, Trial
 

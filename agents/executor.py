@@ -71,17 +71,23 @@ class Executor:
             self.charge()
         return self.finished
 
-    def charge(self) -> None:
-        """Write spending that led to no step to the journal's totals."""
-        usage = self.spending.take()
-        if usage:
-            self.journal.charge(usage, self._lap())
+    def charge(self, *, surplus: bool = True) -> None:
+        """Write spending that led to no step to the journal's totals.
+
+        ``surplus`` says that its samples were votes, thrown away with their undecided step.
+        """
+        bill = self.spending.take()
+        if bill.usage:
+            wasted, flagged = (bill.valid, bill.flagged) if surplus else (0, 0)
+            self.status.surplus += wasted
+            self.status.flagged += flagged
+            self.journal.charge(bill.usage, self._lap(), flagged=flagged, surplus=wasted)
 
     def _commit(self, decision: Decision) -> None:
         number = self.step + 1
         state = self.task.advance(self.state, decision.step)
         action, text = self.task.record(decision.step)
-        usage = self.spending.take()
+        usage = self.spending.take().usage
         row = StepRow(
             step=number,
             action=action,
@@ -92,9 +98,11 @@ class Executor:
             tally=_tally(decision),
             prompt_tokens=sum(part.prompt_tokens for part in usage),
             completion_tokens=sum(part.completion_tokens for part in usage),
-            surplus=0,
+            surplus=decision.surplus,
         )
-        self.journal.append([row], usage, self._lap(), _samples(number, decision))
+        samples = _samples(number, decision)
+        collisions = int(decision.collision)
+        self.journal.append([row], usage, self._lap(), samples, collisions=collisions)
         self.step, self.state = number, state
         self._show(row, decision)
 
@@ -103,6 +111,7 @@ class Executor:
         status.steps, status.state = self.step, self.state
         status.votes += row.votes
         status.flagged += row.flagged
+        status.surplus += row.surplus
         status.tokens, status.usd = self.spending.tokens, self.spending.usd
         if decision.how != "voted":
             status.note = f"step {row.step} was decided by {decision.how} ({row.tally})"
@@ -121,7 +130,7 @@ def _tally(decision: Decision) -> str:
 
 def _samples(step: int, decision: Decision) -> list[SampleRow]:
     return [
-        SampleRow(step, draw.index, sample.text, sample.finish, draw.flag, sample.model)
+        SampleRow(step, draw.number, sample.text, sample.finish, draw.flag, sample.model)
         for draw in decision.draws
         for sample in (draw.sample,)
     ]

@@ -10,6 +10,7 @@ status and the reason; nothing is raised through the graph, so the last checkpoi
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -60,15 +61,15 @@ class Mission:
     genesis: bytes
     auto_target: float | None = None
 
-    async def plan(self, _: RunState) -> RunState:
+    async def plan(self, state: RunState) -> RunState:
         """Settle k (measured once per run and kept in the journal) and the starting point."""
         return await self._guarded(self._plan)
 
-    async def execute(self, _: RunState) -> RunState:
+    async def execute(self, state: RunState) -> RunState:
         """Run one chunk of steps."""
         return await self._guarded(self._execute)
 
-    async def verify(self, _: RunState) -> RunState:
+    async def verify(self, state: RunState) -> RunState:
         """Judge the finished journal offline."""
         self.status.phase = "verify"
         verdict = verify_journal(self.task, self.journal, self.genesis)
@@ -94,7 +95,7 @@ class Mission:
             skill = await measure(
                 self.task, agent.engines, agent.policy, agent.spending, trials_for(steps, target)
             )
-            self.executor.charge()
+            self.executor.charge(surplus=False)
             known = str(choose_k(skill, steps, target))
             self.journal.set_meta("k", known)
         self.agent.set_k(int(known))
@@ -108,14 +109,13 @@ class Mission:
         phase: Literal["execute", "verify"] = "verify" if self.executor.finished else "execute"
         return {"phase": phase, "step": self.executor.step}
 
-    async def _guarded(self, work: Any) -> RunState:
+    async def _guarded(self, work: Callable[[], Awaitable[RunState]]) -> RunState:
         """Run a node's work; an error of ours, or the stop switch, becomes the run's status."""
         self.switch.watch()
         try:
             if self.switch.pressed:
                 raise interrupted(self.executor.step)
-            result: RunState = await work()
-            return result
+            return await work()
         except ReasonError as error:
             return self._stopped(error)
         except asyncio.CancelledError:
@@ -149,7 +149,7 @@ def build_graph(
     graph.add_node("execute", mission.execute)
     graph.add_node("verify", mission.verify)
     graph.add_edge(START, "plan")
-    routes: dict[str, str] = {"execute": "execute", "verify": "verify", "end": END}
+    routes: dict[Hashable, str] = {"execute": "execute", "verify": "verify", "end": END}
     graph.add_conditional_edges("plan", _phase, routes)
     graph.add_conditional_edges("execute", _phase, routes)
     graph.add_edge("verify", END)

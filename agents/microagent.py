@@ -13,11 +13,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from engines.concurrency import together
 from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.voting import Race
 from engines.base import Engine, Request, Sample
+from engines.concurrency import together
 from reason.errors import NoConvergence
 from reason.prompt import Prompt
 from tasks.base import RedFlag, Task
@@ -26,7 +26,7 @@ from tasks.base import RedFlag, Task
 class Draw(NamedTuple):
     """One sample worth keeping for a person to read: ``flag`` is empty for a valid vote."""
 
-    index: int
+    number: int
     sample: Sample
     flag: str
 
@@ -41,6 +41,8 @@ class Decision(NamedTuple):
         rounds: rounds of sampling.
         how: ``voted``, ``plurality`` or ``escalated``.
         draws: all samples of a step with dissent or flags; empty for a unanimous step.
+        collision: whether the first two valid votes both lost, a sign of correlated errors.
+        surplus: valid votes of a ballot that was given up for another model's.
     """
 
     step: Any
@@ -49,6 +51,8 @@ class Decision(NamedTuple):
     rounds: int
     how: str
     draws: tuple[Draw, ...]
+    collision: bool = False
+    surplus: int = 0
 
 
 class Microagent:
@@ -112,6 +116,7 @@ class _Ballot:
         self.flagged = 0
         self.rounds = 0
         self.draws: list[Draw] = []
+        self._first: list[Hashable] = []
         self._steps: dict[Hashable, Any] = {}
         self._read: dict[str, Hashable | RedFlag] = {}
 
@@ -156,9 +161,12 @@ class _Ballot:
         vote = self._vote(sample)
         if isinstance(vote, RedFlag):
             self.flagged += 1
+            self.agent.spending.flag()
             self.draws.append(Draw(len(self.draws), sample, vote.reason))
         else:
             self.race.add(vote)
+            if len(self._first) < 2:
+                self._first.append(vote)
             self.draws.append(Draw(len(self.draws), sample, ""))
 
     def _vote(self, sample: Sample) -> Hashable | RedFlag:
@@ -182,16 +190,18 @@ class _Ballot:
 
     def decision(self, how: str, before: "_Ballot | None" = None) -> Decision:
         """The leader as the outcome; ``before`` is the undecided ballot that led to this one."""
-        draws = [*(before.draws if before else ()), *self.draws]
-        flagged = self.flagged + (before.flagged if before else 0)
-        rounds = self.rounds + (before.rounds if before else 0)
-        tally = self.race.tally()
+        earlier = before or _Ballot(self.agent, ())
+        draws = (*earlier.draws, *self.draws)
+        flagged = self.flagged + earlier.flagged
+        tally, winner = self.race.tally(), self.race.leader
         notable = flagged or len(tally) > 1 or how != "voted"
         return Decision(
-            self._steps[self.race.leader],
-            tally,
-            flagged,
-            rounds,
-            how,
-            tuple(draws) if notable else (),
+            step=self._steps[winner],
+            tally=tally,
+            flagged=flagged,
+            rounds=self.rounds + earlier.rounds,
+            how=how,
+            draws=draws if notable else (),
+            collision=len(self._first) == 2 and winner not in self._first,
+            surplus=earlier.race.votes,
         )

@@ -17,9 +17,10 @@ from typing import Any
 
 from engines.base import Request, Sample, by_temperature
 from engines.concurrency import together
+from engines.gguf import check_gguf
 from engines.options import EngineOptions
 from engines.protocol import body, read_samples
-from reason.errors import EngineError, TransientEngineError, UsageError
+from reason.errors import EngineError, TransientEngineError
 
 SLOTS = 33  # measured best on two cores: more slots batch more votes into one pass
 CALLERS = 32
@@ -35,17 +36,6 @@ PLAIN = {
     "repeat_penalty": 1.0,
     "cache_prompt": False,
 }
-
-
-def check_gguf(path: Path) -> None:
-    """Raise UsageError unless ``path`` looks like a GGUF file; llama.cpp itself may abort on it."""
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise UsageError(f"cannot read the model {path}: {error.strerror}") from None
-    if magic != b"GGUF":
-        raise UsageError(f"{path} is not a GGUF file: export one, or give another path")
 
 
 class EmbeddedModel:

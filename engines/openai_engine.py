@@ -11,12 +11,12 @@ from typing import Any
 
 import openai
 
-from engines.concurrency import together
 from engines.base import Request, Sample, by_temperature
+from engines.concurrency import together
+from engines.options import EngineOptions
 from engines.prices import price_of
 from engines.protocol import body, fault, read_samples
 from engines.retry import with_retries
-from engines.options import EngineOptions
 from reason.errors import TerminalEngineError, TransientEngineError
 
 

@@ -62,9 +62,7 @@ def _read_choice(choice: object) -> tuple[str, FinishReason] | None:
     return text, "stop" if finish in ("stop", None) else "other"
 
 
-def _with_usage(
-    answers: list[tuple[str, FinishReason]], usage: object, model: str
-) -> list[Sample]:
+def _with_usage(answers: list[tuple[str, FinishReason]], usage: object, model: str) -> list[Sample]:
     """Samples that carry the response's usage: the prompt on the first, completions shared out."""
     given = usage if isinstance(usage, dict) else {}
     prompt = _count(given.get("prompt_tokens"), 0)

@@ -88,7 +88,9 @@ class SimulatedModel:
         draw = digest.digest()
         if int.from_bytes(draw[:4], "big") * _SCALE < self._flag:
             # Half the malformed answers ramble into the token cap, half just lack the form.
-            return ("Let me think about this", "length") if draw[8] & 1 else ("I am not sure", "stop")
+            return (
+                ("Let me think about this", "length") if draw[8] & 1 else ("I am not sure", "stop")
+            )
         if int.from_bytes(draw[4:8], "big") * _SCALE < self._error:
             wrong = rehearsal.wrong
             return wrong[int.from_bytes(draw[8:12], "big") % len(wrong)], "stop"

@@ -1,10 +1,10 @@
 """Model specs: one line of text that says where answers come from.
 
-    embedded                      the task's bundled micro model, through llama.cpp in this process
-    gguf:/path/file.gguf          any GGUF model, likewise
-    openai/NAME                   the OpenAI API (OPENAI_API_KEY; OPENAI_BASE_URL if set)
-    http://HOST:PORT/v1#NAME      any OpenAI-compatible server (REASON_API_KEY if it wants a key)
-    sim:error=0.01,flag=0.005,latency_ms=0,seed=1    a simulated model, for tests and benchmarks
+embedded                      the task's bundled micro model, through llama.cpp in this process
+gguf:/path/file.gguf          any GGUF model, likewise
+openai/NAME                   the OpenAI API (OPENAI_API_KEY; OPENAI_BASE_URL if set)
+http://HOST:PORT/v1#NAME      any OpenAI-compatible server (REASON_API_KEY if it wants a key)
+sim:error=0.01,flag=0.005,latency_ms=0,seed=1    a simulated model, for tests and benchmarks
 """
 
 import difflib
@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from engines.base import Engine
+from engines.gguf import check_gguf
 from engines.options import EngineOptions
 from engines.simulated import SimulatedModel
 from reason.errors import UsageError
@@ -100,13 +101,39 @@ def _simulation(text: str) -> Simulation:
         try:
             values[key] = int(value) if key == "seed" else float(value)
         except ValueError:
-            raise UsageError(f"model spec {text!r}: {key} must be a number, not {value!r}") from None
+            raise UsageError(
+                f"model spec {text!r}: {key} must be a number, not {value!r}"
+            ) from None
     simulation = Simulation(**values)  # type: ignore[arg-type]
     if not (0 <= simulation.error <= 1 and 0 <= simulation.flag <= 1):
         raise UsageError(f"model spec {text!r}: error and flag must lie between 0 and 1")
     if not 0 <= simulation.latency_ms < 1e6:
         raise UsageError(f"model spec {text!r}: latency_ms must lie between 0 and 1e6")
     return simulation
+
+
+def check_spec(text: str, options: EngineOptions) -> None:
+    """Raise UsageError for what can be known to fail before anything is opened: file, key, form."""
+    spec = parse_spec(text)
+    if spec.kind == "gguf":
+        check_gguf(Path(spec.name).expanduser())
+    elif spec.kind == "embedded":
+        check_gguf(_bundled(options))
+    elif spec.kind == "openai":
+        _openai_key(text)
+
+
+def _bundled(options: EngineOptions) -> Path:
+    if options.bundled is None:
+        raise UsageError("no micro model is bundled for this task: name another model")
+    return options.bundled()
+
+
+def _openai_key(text: str) -> str:
+    key = os.environ.get("OPENAI_API_KEY")
+    if not key:
+        raise UsageError(f"{text} needs a key: set OPENAI_API_KEY")
+    return key
 
 
 def open_engine(text: str, options: EngineOptions) -> Engine:
@@ -120,10 +147,10 @@ def open_engine(text: str, options: EngineOptions) -> Engine:
     from engines.openai_engine import OpenAIEngine
 
     if spec.kind == "openai":
-        key = os.environ.get("OPENAI_API_KEY")
-        if not key:
-            raise UsageError(f"{text} needs a key: set OPENAI_API_KEY")
-        return OpenAIEngine(text, spec.name, os.environ.get("OPENAI_BASE_URL", OPENAI_URL), key, options)
+        key = _openai_key(text)
+        return OpenAIEngine(
+            text, spec.name, os.environ.get("OPENAI_BASE_URL", OPENAI_URL), key, options
+        )
     key = os.environ.get("REASON_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
     return OpenAIEngine(text, spec.name, spec.url, key, options)
 
@@ -146,6 +173,4 @@ def _open_embedded(text: str, spec: ModelSpec, options: EngineOptions) -> Engine
 
     if spec.kind == "gguf":
         return EmbeddedModel(text, Path(spec.name).expanduser(), options)
-    if options.bundled is None:
-        raise UsageError("no micro model is bundled for this task: name another model")
-    return EmbeddedModel(text, options.bundled(), options)
+    return EmbeddedModel(text, _bundled(options), options)

@@ -107,6 +107,7 @@ def show_summary(summary: Summary, console: Console) -> None:
     verdict = f"[{colour}]{summary.status}[/]" + (", verified" if summary.verified else "")
     total = f" of {summary.steps_total:,}" if summary.steps_total else ""
     per_step = summary.votes / max(1, summary.steps)
+    rate = summary.steps / max(1e-9, summary.seconds)
     rows = {
         summary.task: verdict,
         "steps": f"{summary.steps:,}{total}",
@@ -115,7 +116,7 @@ def show_summary(summary: Summary, console: Console) -> None:
         "model": summary.model,
         "tokens": f"{summary.tokens.prompt:,} in, {summary.tokens.completion:,} out, "
         f"{money(summary.cost_usd)}",
-        "time": f"{summary.seconds:,.1f} s ({summary.steps / max(1e-9, summary.seconds):,.1f} steps/s)",
+        "time": f"{summary.seconds:,.1f} s ({rate:,.1f} steps/s)",
         "run": summary.run_dir,
     }
     table = Table.grid(padding=(0, 2))

@@ -1,4 +1,4 @@
-"""What a model is shown: the one type that tasks, which write it, and engines, which send it, share.
+"""What a model is shown: the type shared by tasks, which write it, and engines, which send it.
 
 Imports nothing of this project, so both may import it without knowing each other.
 """

@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from engines.spec import EngineOptions, open_engine, parse_spec
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -24,6 +23,7 @@ from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.status import RunStatus, StopSwitch
 from engines.base import Engine
+from engines.spec import EngineOptions, check_spec, open_engine, parse_spec
 from reason.errors import UsageError
 from reason.settings import RunOptions
 from reason.summary import Status, Summary, Tokens
@@ -63,8 +63,9 @@ class RunConfig:
 
     @property
     def genesis(self) -> bytes:
-        """Where the hash chain starts: a digest of the problem alone, so that equal solutions of
-        one problem end in equal hashes, whatever solved it.
+        """Where the hash chain starts: a digest of the problem alone.
+
+        Equal solutions of one problem so end in equal hashes, whatever solved it.
         """
         return hashlib.sha256(json.dumps(self.task, sort_keys=True).encode()).digest()
 
@@ -88,14 +89,14 @@ class RunConfig:
 
     def check(self) -> None:
         """Raise UsageError for anything that can be known to be wrong before starting."""
-        options = self.options
+        options, task = self.options, self.build_task()
         for spec in [*options.model, *filter(None, [options.escalate_model])]:
-            parse_spec(spec)
+            check_spec(spec, engine_options(task, options))
         if (options.on_no_convergence == "escalate") != (options.escalate_model is not None):
             raise UsageError(
                 "--on-no-convergence escalate and --escalate-model SPEC must be given together"
             )
-        self.policy(self.build_task())
+        self.policy(task)
 
 
 def engine_options(task: Task, options: RunOptions) -> EngineOptions:
@@ -170,6 +171,7 @@ def _mission(
     status.steps = status.steps_before = executor.step
     status.steps_total, status.state = task.steps(), executor.state
     status.votes, status.flagged = totals.votes, totals.flagged
+    status.surplus = totals.surplus
     status.tokens, status.usd = spending.tokens, spending.usd
     target = options.target if options.k == "auto" else None
     return Mission(

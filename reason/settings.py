@@ -76,7 +76,11 @@ class RunOptions(BaseModel):
     @field_validator("k", mode="before")
     @classmethod
     def _number(cls, value: object) -> object:
-        return int(value) if isinstance(value, str) and value.isdigit() else value
+        if isinstance(value, str) and value.isdigit():
+            value = int(value)
+        if value != "auto" and not (isinstance(value, int) and 1 <= value <= 1000):
+            raise ValueError("must be a whole number from 1 to 1000, or auto")
+        return value
 
     @field_validator("red_flag")
     @classmethod

@@ -11,7 +11,7 @@ Description = dict[str, Any]
 
 
 def build_task(description: Description, style: Literal["paper", "compact"]) -> Task:
-    """The task of a description, in a prompt style. Raises UsageError for one that makes no sense."""
+    """The task of a description, in a prompt style; UsageError for one that makes no sense."""
     parameters = dict(description)
     name = parameters.pop("name", None)
     if name != "hanoi":

@@ -134,10 +134,11 @@ def _saved(run: RunDir, asked: RunConfig, flags: dict[str, Any]) -> RunConfig:
     if saved.task != asked.task:
         raise UsageError(f"{run.path} holds another problem, {saved.task}: name another --run-dir")
     for name, value in flags.items():
-        if value is not None and getattr(saved.options, name) != getattr(asked.options, name):
+        kept = getattr(saved.options, name)
+        if value is not None and kept != getattr(asked.options, name):
             raise UsageError(
-                f"--{name.replace('_', '-')} differs from the run's {getattr(saved.options, name)}: "
-                "leave it out to go on with the run, or name another --run-dir"
+                f"--{name.replace('_', '-')} differs from the run's {kept}: leave it out to go on "
+                "with the run, or name another --run-dir"
             )
     return saved
 

@@ -73,7 +73,7 @@ def other_move(pegs: Pegs) -> Move | None:
 
 
 def strategy_move(pegs: Pegs, previous: Move | None, turn: int) -> Move | None:
-    """The move that the strategy asks for, or None where it has none (a solved or broken puzzle)."""
+    """The move that the strategy asks for, or None where it has none (solved or broken pegs)."""
     if previous is not None and previous.disk == 1:
         return other_move(pegs)
     source = _peg_of_smallest(pegs)

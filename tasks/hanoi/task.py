@@ -58,10 +58,11 @@ class Hanoi:
             raise UsageError(
                 f"--start and --goal must be two different pegs of 0, 1, 2, not {start} and {goal}"
             )
-        self.disks, self.start, self.goal, self.style = disks, start, goal, style
+        self.disks, self.start, self.goal = disks, start, goal
+        self.style: str = style
         self.turn = direction(disks, start, goal)
         self.max_tokens = 4 * disks + 64 if style == "compact" else 750
-        self.stop = (compact.STOP,) if style == "compact" else ()
+        self.stop: tuple[str, ...] = (compact.STOP,) if style == "compact" else ()
         self._disks = tuple(range(1, disks + 1))
         self._read = compact.read_answer if style == "compact" else paper.read_answer
 
@@ -85,7 +86,7 @@ class Hanoi:
 
     def steps(self) -> int:
         """2^disks - 1, the length of the shortest solution."""
-        return 2**self.disks - 1
+        return (1 << self.disks) - 1
 
     def prompt(self, state: State) -> Prompt:
         """Strategy, previous move and pegs; nothing else."""

@@ -1,1 +1,1 @@
-"""Micro models: a small Llama trained from scratch to do one kind of step, exported for llama.cpp."""
+"""Micro models: a small Llama trained from scratch for one kind of step, exported for llama.cpp."""

@@ -1,14 +1,13 @@
 """Examining an exported micro model through the engine that serves it, and writing its card."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engines.spec import EngineOptions, open_engine
-
-from engines.concurrency import together
 from agents.theory import wilson
 from engines.base import Engine, Request
+from engines.concurrency import together
+from engines.spec import EngineOptions, open_engine
 from training.micro.trainer import MicroRecipe
 
 
@@ -29,7 +28,7 @@ class Mark:
 
 async def examine(
     gguf: Path,
-    examinations: dict[str, Sequence[tuple[str, str]]],
+    examinations: Mapping[str, Sequence[tuple[str, str]]],
     temperatures: Sequence[float],
     max_tokens: int = 128,
 ) -> list[Mark]:
@@ -67,13 +66,13 @@ A purpose-trained micro model of {parameters:,} parameters. It does one thing: g
 Towers of Hanoi puzzle, the previous move and the direction in which disk 1 turns, it writes the
 next move and the next pegs. It is no general language model and knows nothing else.
 
-- **Architecture**: Llama, hidden {hidden}, {layers} layers, {heads} heads, feed-forward {inner}, byte-level \
-BPE of {vocabulary} tokens; float16 GGUF of {size:,} bytes.
-- **Data**: random legal states of 1 to 20 disks with a random matching previous move, drawn afresh \
-for every step ({examples:,} examples in all). States are not taken from solutions. One prompt in 64, \
-by hash, is never trained on; the "unseen" rows below come from those.
-- **Training**: {steps:,} steps of {batch}, AdamW, peak rate {learning_rate:g}, {warmup} steps of \
-warm-up, cosine; seed {seed}; {minutes:.0f} minutes on CPU.
+- **Architecture**: Llama, hidden {hidden}, {layers} layers, {heads} heads, feed-forward {inner},
+  byte-level BPE of {vocabulary} tokens; float16 GGUF of {size:,} bytes.
+- **Data**: random legal states of 1 to 20 disks with a random matching previous move, drawn afresh
+  for every step ({examples:,} examples in all). States are not taken from solutions. One prompt in
+  64, by hash, is never trained on; the "unseen" rows below come from those.
+- **Training**: {steps:,} steps of {batch}, AdamW, peak rate {learning_rate:g}, {warmup} steps of
+  warm-up, cosine; seed {seed}; {minutes:.0f} minutes on CPU.
 - **Command**: `{command}`
 
 | exact answers | T | right | accuracy | 95% interval (Wilson) |

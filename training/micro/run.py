@@ -31,8 +31,8 @@ def train_hanoi(
     """
     tokenizer = build_tokenizer(hanoi.SYMBOLS)
     trainer = MicroTrainer(recipe, tokenizer, hanoi.draw, out)
-    if not restart:
-        trainer.resume()
+    if not restart and trainer.resume():
+        on_step(Progress(trainer.done, 0.0, 0.0))
     _train(trainer, on_step)
     gguf = out / f"{hanoi.NAME}.gguf"
     export_safetensors(trainer.model, tokenizer, out / "safetensors")
