@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,18 +27,33 @@ def run(tmp_path: Path) -> RunDir:
     return create(tmp_path, "crashing", {"task": {"name": "hanoi"}}, "hanoi-10")
 
 
-def start(
-    run: RunDir, until: int, batch: int = 1, limit: str = "", kill_at: str = ""
-) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.runs.child", str(run.path), str(until), str(batch)]
-    environment = {**os.environ, VARIABLE: kill_at}
-    return subprocess.Popen(
-        [*command, *([limit] if limit else [])],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(run: RunDir) -> Iterator[Start]:
+    """Starts children on the run; none outlives the test."""
+    children: list[subprocess.Popen[str]] = []
+
+    def begin(
+        until: int, batch: int = 1, *, limit: str = "", kill_at: str = ""
+    ) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.runs.child", str(run.path), str(until), str(batch)]
+        child = subprocess.Popen(
+            [*command, *([limit] if limit else [])],
+            cwd=ROOT,
+            env={**os.environ, VARIABLE: kill_at},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        return child
+
+    yield begin
+    for child in children:
+        child.kill()
+        child.communicate()
 
 
 def await_ready(child: subprocess.Popen[str]) -> None:
@@ -68,11 +84,11 @@ def finish(child: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("count", [1, 2, 40])
 @pytest.mark.parametrize("point", ["before-begin", "inside-commit", "after-commit"])
-def test_killed_at_a_named_point(run: RunDir, point: str, count: int) -> None:
+def test_killed_at_a_named_point(run: RunDir, start: Start, point: str, count: int) -> None:
     totals = None
     for batch in (1, 5):
         before = totals.steps if totals else 0
-        child = start(run, ENDLESS, batch, kill_at=f"{point}:{count}")
+        child = start(ENDLESS, batch, kill_at=f"{point}:{count}")
         finish(child)
         assert child.returncode == -signal.SIGKILL
         totals = examine(run, totals)
@@ -80,20 +96,20 @@ def test_killed_at_a_named_point(run: RunDir, point: str, count: int) -> None:
         assert totals.steps - before == commits * batch
 
 
-def test_killed_while_the_journal_is_made(run: RunDir) -> None:
-    child = start(run, ENDLESS, kill_at="inside-create")
+def test_killed_while_the_journal_is_made(run: RunDir, start: Start) -> None:
+    child = start(ENDLESS, kill_at="inside-create")
     finish(child)
     assert child.returncode == -signal.SIGKILL
     with pytest.raises(UsageError, match=r"journal\.sqlite"):
         run.journal(GENESIS, readonly=True)
-    finish(start(run, 20))
+    finish(start(20))
     assert examine(run).steps == 20
 
 
-def test_killed_at_random_moments_and_finished_in_the_end(run: RunDir) -> None:
+def test_killed_at_random_moments_and_finished_in_the_end(run: RunDir, start: Start) -> None:
     rng, totals = random.Random(7), None
     for _ in range(10):
-        child = start(run, ENDLESS, batch=rng.choice([1, 1, 7]))
+        child = start(ENDLESS, batch=rng.choice([1, 1, 7]))
         await_ready(child)
         time.sleep(rng.uniform(0, 0.05))
         child.kill()
@@ -102,14 +118,14 @@ def test_killed_at_random_moments_and_finished_in_the_end(run: RunDir) -> None:
         totals = examine(run, totals)
     assert totals is not None
     end = totals.steps + 10
-    assert finish(start(run, end)) == "ready\n"
+    assert finish(start(end)) == "ready\n"
     with run.journal(GENESIS, readonly=True) as journal:
         assert journal.head().step == end
     assert examine(run, totals).steps == end
 
 
-def test_a_second_writer_is_refused_until_the_first_is_dead(run: RunDir) -> None:
-    child = start(run, ENDLESS)
+def test_a_second_writer_is_refused_until_the_first_is_dead(run: RunDir, start: Start) -> None:
+    child = start(ENDLESS)
     await_ready(child)
     assert run.status() == "running"
     with pytest.raises(UsageError, match=rf"written by another process \(pid {child.pid}\)"):
@@ -119,19 +135,15 @@ def test_a_second_writer_is_refused_until_the_first_is_dead(run: RunDir) -> None
     assert run.status() == "unfinished"
     with run.lease():
         assert run.status() == "running"
-        assert "(pid" in finish_refused(run)
+        refused = start(1)
+        _, message = refused.communicate(timeout=60)
+        assert refused.returncode != 0
+        assert f"(pid {os.getpid()})" in message
     assert run.status() == "unfinished"
 
 
-def finish_refused(run: RunDir) -> str:
-    command = [sys.executable, "-m", "tests.runs.child", str(run.path), "1", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    return done.stderr
-
-
-def test_a_reader_beside_a_writing_process(run: RunDir) -> None:
-    child = start(run, ENDLESS)
+def test_a_reader_beside_a_writing_process(run: RunDir, start: Start) -> None:
+    child = start(ENDLESS)
     await_ready(child)
     with run.journal(GENESIS, readonly=True) as journal:
         while journal.head().step < 5:
@@ -145,11 +157,13 @@ def test_a_reader_beside_a_writing_process(run: RunDir) -> None:
     assert reports[0].steps < reports[-1].steps
 
 
-def test_a_disk_without_room_is_told_and_leaves_a_journal_that_goes_on(run: RunDir) -> None:
-    output = finish(start(run, ENDLESS, limit=str(150_000)))
+def test_a_disk_without_room_is_told_and_leaves_a_journal_that_goes_on(
+    run: RunDir, start: Start
+) -> None:
+    output = finish(start(ENDLESS, limit=str(150_000)))
     assert "StorageError: disk full while writing" in output
     assert f"`reason runs resume {run.path}`" in output
     totals = examine(run)
     assert totals.steps > 0
-    finish(start(run, totals.steps + 50))
+    finish(start(totals.steps + 50))
     assert examine(run, totals).steps == totals.steps + 50
