@@ -17,7 +17,9 @@ from engines.options import EngineOptions
 from engines.prices import price_of
 from engines.protocol import body, fault, read_samples
 from engines.retry import with_retries
-from reason.errors import TerminalEngineError, TransientEngineError
+from reason.errors import EngineError, TerminalEngineError, TransientEngineError
+
+FIRST_ATTEMPTS = 3  # attempts to reach a server that has not answered anything yet
 
 
 class OpenAIEngine:
@@ -34,6 +36,7 @@ class OpenAIEngine:
         self._slots = asyncio.Semaphore(options.concurrency)
         self._shares = True  # whether the server is believed to honour n
         self._cap = "max_tokens"
+        self._reached, self._misses = False, 0
         self._client = openai.AsyncOpenAI(
             api_key=key, base_url=url, max_retries=0, timeout=options.timeout
         )
@@ -101,13 +104,20 @@ class OpenAIEngine:
             seconds = self._options.timeout
             raise TransientEngineError(f"{self.url} did not answer within {seconds:g} s") from None
         except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise TransientEngineError(
-                f"cannot reach {self.url} ({cause or type(cause).__name__}); is the server running?"
-            ) from None
+            raise self._unreachable(error) from None
         except openai.OpenAIError as error:
             raise TransientEngineError(f"{self.url}: {error}") from None
+        self._reached = True
         return content
+
+    def _unreachable(self, error: openai.APIConnectionError) -> EngineError:
+        """A server never reached yet is more likely misspelt than busy: it gets few attempts."""
+        cause = error.__cause__ or error
+        said = f"cannot reach {self.url} ({cause or type(cause).__name__}); is the server running?"
+        self._misses += 1
+        if not self._reached and self._misses > FIRST_ATTEMPTS:
+            return TerminalEngineError(said)
+        return TransientEngineError(said)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import Abort, TyperException
 
 from reason import __version__
 from reason.errors import ReasonError, UsageError
@@ -79,11 +79,12 @@ def _run() -> int:
         _add_commands()
         result = app(standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.ClickException as error:
-        return _fail(error.format_message(), 2)
+    except TyperException as error:
+        # A command group without a command has shown its help and has no more to say.
+        return _fail(error.format_message(), 2) if error.format_message() else 2
     except ReasonError as error:
         return _fail(str(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, Abort):
         return _fail("interrupted", 130)
     except BrokenPipeError:  # the reader of a pipe left; nothing to tell anyone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
