@@ -41,6 +41,8 @@ class HanoiRehearsal:
         if is_legal(self._pegs, move):
             astray = Move(move.disk, move.source, 3 - move.source - move.target)
             slips.append((move, apply(self._pegs, astray)))
+        # On pegs that break the rules nothing above may be left: a lost run still gets answers.
+        slips.append((Move(move.disk, move.target, (move.target + 1) % 3), self._pegs))
         return tuple(self._write(*slip) for slip in dict.fromkeys(slips) if slip != (move, after))
 
     def _other_moves(self) -> list[Move]:

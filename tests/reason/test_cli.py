@@ -122,7 +122,9 @@ def test_plurality_and_escalation_go_on_and_say_so() -> None:
 
 
 def test_dry_run_plans_and_calls_nothing() -> None:
-    done = reason("solve", "hanoi", "-n", "20", "-m", "http://127.0.0.1:9/v1#m", "--dry-run", "--json")
+    done = reason(
+        "solve", "hanoi", "-n", "20", "-m", "http://127.0.0.1:9/v1#m", "--dry-run", "--json"
+    )
     assert done.code == 0
     assert done.data["steps_total"] == 1_048_575
     assert done.data["calls_at_least"] == 3 * 1_048_575
@@ -258,7 +260,9 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on() -> None:
 def test_foreign_packages_of_the_same_names_are_noticed(tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "__init__.py").write_text("")
-    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from reason.cli import main; main()"
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from reason.cli import main; main()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )

@@ -23,6 +23,7 @@ from tasks.hanoi.examples import (
 from tasks.hanoi.rehearsal import rehearse
 from tasks.hanoi.rules import (
     Move,
+    Pegs,
     apply,
     direction,
     is_legal,
@@ -226,3 +227,13 @@ def test_path_situations_are_steps_of_a_solution(seed: int, disks: int) -> None:
     move = strategy_move(pegs, previous, turn)
     assert move is not None
     assert is_legal(pegs, move)
+
+
+@pytest.mark.parametrize("pegs", [((1, 2, 3), (), ()), ((3, 1, 2), (), ()), ((2, 3), (1,), ())])
+@pytest.mark.parametrize("previous", [None, Move(1, 0, 1), Move(2, 0, 1)])
+def test_a_simulated_model_has_answers_even_on_broken_pegs(
+    pegs: Pegs, previous: Move | None
+) -> None:
+    rehearsal = rehearse(compact.write_prompt(pegs, previous, 1))
+    assert rehearsal.right not in rehearsal.wrong
+    assert rehearsal.wrong
