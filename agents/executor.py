@@ -1,15 +1,18 @@
 """The chain of steps: decide, commit, advance (MAKER Algorithm 1), in chunks.
 
-The next state is the voted one, never a simulator's. Each step is committed to the journal before
-the next is asked for, so a crash at any instant costs at most the votes in flight.
+The next state is the voted one, never a simulator's. Without speculation each step is committed
+before the next is asked for; with it, the steps that the pipeline settles together are committed
+together, in one transaction. A crash at any instant costs votes in flight and nothing else.
 """
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from agents.budget import Budget
-from agents.microagent import Decision, Microagent
+from agents.microagent import Decision
+from agents.pipeline import Pipeline, Settled
 from agents.status import RunStatus
 from reason.errors import Interrupted
 from runs.journal import Journal, SampleRow, StepRow
@@ -23,18 +26,18 @@ class Executor:
 
     Args:
         task: the task being solved.
-        agent: decides single steps.
+        pipeline: decides steps, speculating or not.
         journal: the truth; its head is where execution starts.
         budget: checked before every step.
         status: kept up to date for displays.
     """
 
     def __init__(
-        self, task: Task, agent: Microagent, journal: Journal, budget: Budget, status: RunStatus
+        self, task: Task, pipeline: Pipeline, journal: Journal, budget: Budget, status: RunStatus
     ) -> None:
-        self.task, self.agent, self.journal = task, agent, journal
+        self.task, self.pipeline, self.journal = task, pipeline, journal
         self.budget, self.status = budget, status
-        self.spending = agent.spending
+        self.spending = pipeline.agent.spending
         self._seconds = budget.seconds
         head = journal.head()
         self.step = head.step
@@ -48,78 +51,93 @@ class Executor:
         return (total is not None and self.step >= total) or self.task.done(self.state)
 
     async def run_chunk(self, steps: int, seconds: float) -> bool:
-        """Do up to ``steps`` steps within about ``seconds``; returns whether the task is finished.
+        """Do about ``steps`` steps or ``seconds`` seconds; returns whether the task is finished.
 
-        Raises BudgetReached, NoConvergence, EngineError, StorageError and CancelledError; spending
-        on the undecided step is charged to the journal before any of them leaves.
+        Raises BudgetReached, NoConvergence, EngineError, StorageError and CancelledError; whatever
+        was spent without committing a step is charged to the journal before any of them leaves.
         """
-        end = time.monotonic() + seconds
+        last, end = self.step + steps, time.monotonic() + seconds
         breath = time.monotonic() + YIELD_SECONDS
         try:
-            for _ in range(steps):
-                if self.finished:
-                    return True
+            while not self.finished and self.step < last:
                 self.budget.check()
-                self._commit(await self.agent.decide(self.state))
+                self._commit(await self.pipeline.settle(self.state, self._left))
                 now = time.monotonic()
                 if now >= end:
                     break
                 if now >= breath:
                     await asyncio.sleep(0)
                     breath = time.monotonic() + YIELD_SECONDS
-        finally:
+        except BaseException:
+            self.pipeline.discard()
             self.charge()
+            raise
         return self.finished
 
-    def charge(self, *, surplus: bool = True) -> None:
-        """Write spending that led to no step to the journal's totals.
+    @property
+    def _left(self) -> int:
+        total = self.task.steps()
+        return 2**63 if total is None else total - self.step
 
-        ``surplus`` says that its samples were votes, thrown away with their undecided step.
-        """
-        bill = self.spending.take()
-        if bill.usage:
-            wasted, flagged = (bill.valid, bill.flagged) if surplus else (0, 0)
-            self.status.surplus += wasted
+    def charge(self) -> None:
+        """Write spending that led to no step to the journal's totals."""
+        usage = self.spending.take()
+        surplus, flagged = self._thrown_away()
+        if usage or surplus or flagged:
+            self.journal.charge(usage, self._lap(), flagged=flagged, surplus=surplus)
             self.status.flagged += flagged
-            self.journal.charge(bill.usage, self._lap(), flagged=flagged, surplus=wasted)
+            self.status.surplus += surplus
 
-    def _commit(self, decision: Decision) -> None:
-        number = self.step + 1
-        state = self.task.advance(self.state, decision.step)
-        action, text = self.task.record(decision.step)
-        usage = self.spending.take().usage
-        row = StepRow(
-            step=number,
-            action=action,
-            state=text,
-            votes=sum(decision.tally),
-            flagged=decision.flagged,
-            rounds=decision.rounds,
-            tally=_tally(decision),
-            prompt_tokens=sum(part.prompt_tokens for part in usage),
-            completion_tokens=sum(part.completion_tokens for part in usage),
-            surplus=decision.surplus,
-        )
-        samples = _samples(number, decision)
-        collisions = int(decision.collision)
-        self.journal.append([row], usage, self._lap(), samples, collisions=collisions)
-        self.step, self.state = number, state
-        self._show(row, decision)
+    def _commit(self, settled: Sequence[Settled]) -> None:
+        rows, samples = [], []
+        for number, (decision, _) in enumerate(settled, self.step + 1):
+            rows.append(_row(self.task, number, decision))
+            if decision.draws:
+                samples += _samples(number, decision)
+        collisions = sum([decision.collision for decision, _ in settled])
+        self.journal.append(rows, self.spending.take(), self._lap(), samples, collisions=collisions)
+        self.step, self.state = rows[-1].step, settled[-1].state
+        self._show(rows, settled)
+        if self.pipeline.surplus or self.pipeline.flagged:
+            self.charge()
 
-    def _show(self, row: StepRow, decision: Decision) -> None:
+    def _thrown_away(self) -> tuple[int, int]:
+        pipeline = self.pipeline
+        counts = pipeline.surplus, pipeline.flagged
+        pipeline.surplus = pipeline.flagged = 0
+        return counts
+
+    def _show(self, rows: Sequence[StepRow], settled: Sequence[Settled]) -> None:
         status = self.status
         status.steps, status.state = self.step, self.state
-        status.votes += row.votes
-        status.flagged += row.flagged
-        status.surplus += row.surplus
         status.tokens, status.usd = self.spending.tokens, self.spending.usd
-        if decision.how != "voted":
-            status.note = f"step {row.step} was decided by {decision.how} ({row.tally})"
+        for row, (decision, _) in zip(rows, settled, strict=True):
+            status.votes += row.votes
+            status.flagged += row.flagged
+            status.surplus += row.surplus
+            if decision.how != "voted":
+                status.note = f"step {row.step} was decided by {decision.how} ({row.tally})"
 
     def _lap(self) -> float:
         now = self.budget.seconds
         lap, self._seconds = now - self._seconds, now
         return lap
+
+
+def _row(task: Task, number: int, decision: Decision) -> StepRow:
+    action, state = task.record(decision.step)
+    return StepRow(
+        number,
+        action,
+        state,
+        sum(decision.tally),
+        decision.flagged,
+        decision.rounds,
+        _tally(decision),
+        decision.prompt_tokens,
+        decision.completion_tokens,
+        decision.surplus,
+    )
 
 
 def _tally(decision: Decision) -> str:
@@ -130,9 +148,8 @@ def _tally(decision: Decision) -> str:
 
 def _samples(step: int, decision: Decision) -> list[SampleRow]:
     return [
-        SampleRow(step, draw.number, sample.text, sample.finish, draw.flag, sample.model)
-        for draw in decision.draws
-        for sample in (draw.sample,)
+        SampleRow(step, number, sample.text, sample.finish, flag, sample.model)
+        for number, sample, flag in decision.draws
     ]
 
 

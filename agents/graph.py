@@ -95,7 +95,7 @@ class Mission:
             skill = await measure(
                 self.task, agent.engines, agent.policy, agent.spending, trials_for(steps, target)
             )
-            self.executor.charge(surplus=False)
+            self.executor.charge()
             known = str(choose_k(skill, steps, target))
             self.journal.set_meta("k", known)
         self.agent.set_k(int(known))

@@ -17,7 +17,7 @@ from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.voting import Race
 from engines.base import Engine, Request, Sample
-from engines.concurrency import together
+from engines.concurrency import in_order
 from reason.errors import NoConvergence
 from reason.prompt import Prompt
 from tasks.base import RedFlag, Task
@@ -41,6 +41,7 @@ class Decision(NamedTuple):
         rounds: rounds of sampling.
         how: ``voted``, ``plurality`` or ``escalated``.
         draws: all samples of a step with dissent or flags; empty for a unanimous step.
+        prompt_tokens, completion_tokens: of all samples of the step.
         collision: whether the first two valid votes both lost, a sign of correlated errors.
         surplus: valid votes of a ballot that was given up for another model's.
     """
@@ -51,6 +52,8 @@ class Decision(NamedTuple):
     rounds: int
     how: str
     draws: tuple[Draw, ...]
+    prompt_tokens: int
+    completion_tokens: int
     collision: bool = False
     surplus: int = 0
 
@@ -85,40 +88,104 @@ class Microagent:
         self.policy = replace(self.policy, k=k, max_votes=votes)
 
     async def decide(self, state: Any) -> Decision:
-        """Vote on the step that follows ``state``.
+        """Vote on the step that follows ``state``; see :meth:`Deliberation.decide`."""
+        return await Deliberation(self, state).decide()
 
-        Raises NoConvergence when the policy is to stop, EngineError, and whatever ``check`` raises.
+
+class Deliberation:
+    """The vote on one step, from the first draw to the decision.
+
+    Args:
+        agent: whose models, policy and account are used.
+        state: the state that the step starts from.
+        on_first: told the first valid vote as soon as it is there, before the others.
+    """
+
+    def __init__(
+        self, agent: Microagent, state: Any, on_first: Callable[[Any], None] | None = None
+    ) -> None:
+        self.agent, self.state = agent, state
+        self._ballots = [_Ballot(agent, agent.engines, on_first)]
+
+    @property
+    def asked(self) -> int:
+        """Samples asked for so far, those still in flight included."""
+        return sum(ballot.asked for ballot in self._ballots)
+
+    @property
+    def flagged(self) -> int:
+        """Answers red-flagged so far."""
+        return sum(ballot.flagged for ballot in self._ballots)
+
+    async def decide(self) -> Decision:
+        """Draw votes until the step is decided.
+
+        Raises NoConvergence when the policy is to stop, EngineError, and whatever the agent's
+        ``check`` raises.
         """
-        prompt = self.task.prompt(state)
-        ballot = _Ballot(self, self.engines)
+        agent, prompt, (ballot,) = self.agent, self.agent.task.prompt(self.state), self._ballots
         if await ballot.run(prompt):
-            return ballot.decision("voted")
-        policy = self.policy.on_no_convergence
+            return self._decision(ballot, "voted")
+        policy = agent.policy.on_no_convergence
         if policy == "plurality" and ballot.race.votes:
-            return ballot.decision("plurality")
-        if policy == "escalate" and self.escalation is not None:
-            second = _Ballot(self, (self.escalation,))
+            return self._decision(ballot, "plurality")
+        if policy == "escalate" and agent.escalation is not None:
+            second = _Ballot(agent, (agent.escalation,))
+            self._ballots.append(second)
             if await second.run(prompt):
-                return second.decision("escalated", before=ballot)
+                return self._decision(second, "escalated")
         raise NoConvergence(
-            f"no answer was decided within {self.policy.max_votes} samples (tally "
+            f"no answer was decided within {agent.policy.max_votes} samples (tally "
             f"{ballot.race.tally() or 'empty'}, {ballot.flagged} red-flagged); raise --max-votes, "
             "or choose --on-no-convergence plurality or escalate"
+        )
+
+    def _decision(self, last: "_Ballot", how: str) -> Decision:
+        tally, flagged, ballots = last.race.tally(), self.flagged, self._ballots
+        notable = flagged or len(tally) > 1 or how != "voted"
+        draws = [draw for ballot in ballots for draw in ballot.draws]
+        return Decision(
+            step=last.winner,
+            tally=tally,
+            flagged=flagged,
+            rounds=sum(ballot.rounds for ballot in ballots),
+            how=how,
+            draws=tuple(draws) if notable else (),
+            prompt_tokens=sum([draw.sample.prompt_tokens for draw in draws]),
+            completion_tokens=sum([draw.sample.completion_tokens for draw in draws]),
+            collision=last.collision,
+            surplus=sum(ballot.race.votes for ballot in ballots) - last.race.votes,
         )
 
 
 class _Ballot:
     """The rounds of one race on one prompt."""
 
-    def __init__(self, agent: Microagent, engines: tuple[Engine, ...]) -> None:
-        self.agent, self.engines = agent, engines
+    def __init__(
+        self,
+        agent: Microagent,
+        engines: tuple[Engine, ...],
+        on_first: Callable[[Any], None] | None = None,
+    ) -> None:
+        self.agent, self.engines, self.on_first = agent, engines, on_first
         self.race = Race(agent.policy.k, agent.policy.rule)
         self.flagged = 0
         self.rounds = 0
+        self.asked = 0
         self.draws: list[Draw] = []
         self._first: list[Hashable] = []
         self._steps: dict[Hashable, Any] = {}
         self._read: dict[str, Hashable | RedFlag] = {}
+
+    @property
+    def winner(self) -> Any:
+        """The leading step."""
+        return self._steps[self.race.leader]
+
+    @property
+    def collision(self) -> bool:
+        """Whether the first two valid votes both lost."""
+        return len(self._first) == 2 and self.race.leader not in self._first
 
     async def run(self, prompt: Prompt) -> bool:
         """Draw rounds until the race is decided (True) or the votes are spent (False)."""
@@ -130,30 +197,35 @@ class _Ballot:
             if self.rounds:
                 self.agent.check()
             self.rounds += 1
-            for model, sample in await self._sample(prompt, len(self.draws), count):
-                self._count(model, sample)
+            self.asked += count
+            await self._round(prompt, len(self.draws), count)
         return True
 
-    async def _sample(self, prompt: Prompt, first: int, count: int) -> list[tuple[str, Sample]]:
-        """The next ``count`` draws in order, each with the model that is charged for it."""
-        policy, task, engines = self.agent.policy, self.agent.task, self.engines
+    async def _round(self, prompt: Prompt, first: int, count: int) -> None:
+        """Draw ``count`` votes at once and count them in the order asked for."""
+        policy, engines = self.agent.policy, self.engines
         temperatures = policy.temperatures(first, count)
-        if len(engines) == 1:
-            request = Request(prompt, policy.max_tokens, temperatures, first, task.stop)
-            model = engines[0].model
-            return [(model, sample) for sample in await engines[0].sample(request)]
-        requests = [
-            Request(prompt, policy.max_tokens, (temperature,), first + at, task.stop)
-            for at, temperature in enumerate(temperatures)
-        ]
-        drawn = await together(
-            engines[request.first % len(engines)].sample(request) for request in requests
-        )
-        return [
-            (engines[request.first % len(engines)].model, sample)
-            for request, samples in zip(requests, drawn, strict=True)
-            for sample in samples
-        ]
+        if len(engines) > 1:
+            parts = [(at, temperatures[at : at + 1]) for at in range(count)]
+        elif self.on_first is not None and count > 1:  # the first vote must not wait for the rest
+            parts = [(0, temperatures[:1]), (1, temperatures[1:])]
+        else:
+            parts = [(0, temperatures)]
+        await in_order((self._ask(prompt, first + at, part) for at, part in parts), self._tally)
+
+    async def _ask(
+        self, prompt: Prompt, first: int, temperatures: tuple[float, ...]
+    ) -> tuple[str, list[Sample]]:
+        """One request; the model that is charged, and its samples."""
+        engine = self.engines[first % len(self.engines)]
+        cap, stop = self.agent.policy.max_tokens, self.agent.task.stop
+        samples = await engine.sample(Request(prompt, cap, temperatures, first, stop))
+        return engine.model, samples
+
+    def _tally(self, answer: tuple[str, list[Sample]]) -> None:
+        model, samples = answer
+        for sample in samples:
+            self._count(model, sample)
 
     def _count(self, model: str, sample: Sample) -> None:
         """Charge a sample and count its vote, or its red flag."""
@@ -161,13 +233,14 @@ class _Ballot:
         vote = self._vote(sample)
         if isinstance(vote, RedFlag):
             self.flagged += 1
-            self.agent.spending.flag()
             self.draws.append(Draw(len(self.draws), sample, vote.reason))
-        else:
-            self.race.add(vote)
-            if len(self._first) < 2:
-                self._first.append(vote)
-            self.draws.append(Draw(len(self.draws), sample, ""))
+            return
+        self.race.add(vote)
+        self.draws.append(Draw(len(self.draws), sample, ""))
+        if len(self._first) < 2:
+            self._first.append(vote)
+            if self.on_first is not None and len(self._first) == 1:
+                self.on_first(self._steps[vote])
 
     def _vote(self, sample: Sample) -> Hashable | RedFlag:
         if sample.finish == "length":
@@ -187,21 +260,3 @@ class _Ballot:
         key = self.agent.task.key(step)
         self._steps.setdefault(key, step)
         return key
-
-    def decision(self, how: str, before: "_Ballot | None" = None) -> Decision:
-        """The leader as the outcome; ``before`` is the undecided ballot that led to this one."""
-        earlier = before or _Ballot(self.agent, ())
-        draws = (*earlier.draws, *self.draws)
-        flagged = self.flagged + earlier.flagged
-        tally, winner = self.race.tally(), self.race.leader
-        notable = flagged or len(tally) > 1 or how != "voted"
-        return Decision(
-            step=self._steps[winner],
-            tally=tally,
-            flagged=flagged,
-            rounds=self.rounds + earlier.rounds,
-            how=how,
-            draws=draws if notable else (),
-            collision=len(self._first) == 2 and winner not in self._first,
-            surplus=earlier.race.votes,
-        )

@@ -7,22 +7,9 @@ the cost of the whole run unknown (None), never zero.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from engines.base import Engine, Sample
 from runs.journal import UsageDelta
-
-
-class Bill(NamedTuple):
-    """What came in since the last hand-over: usage by model, and how many samples were flagged."""
-
-    usage: list[UsageDelta]
-    flagged: int
-
-    @property
-    def valid(self) -> int:
-        """Samples that were valid votes."""
-        return sum(part.samples for part in self.usage) - self.flagged
 
 
 class Spending:
@@ -36,7 +23,6 @@ class Spending:
     def __init__(self, engines: Iterable[Engine], before: Iterable[UsageDelta] = ()) -> None:
         self._price = {engine.model: engine.price for engine in engines}
         self._open: dict[str, list[int]] = {}
-        self._flagged = 0
         self.tokens = 0
         self.samples = 0
         self.usd: float | None = 0.0
@@ -58,19 +44,14 @@ class Spending:
         self.samples += 1
         self.usd = _sum(self.usd, self._cost(model, prompt, completion))
 
-    def flag(self) -> None:
-        """Note that a charged sample was red-flagged."""
-        self._flagged += 1
-
-    def take(self) -> Bill:
-        """What came in since the last call."""
+    def take(self) -> list[UsageDelta]:
+        """What came in since the last call, model by model."""
         usage = [
             UsageDelta(model, prompt, completion, samples, self._cost(model, prompt, completion))
             for model, (prompt, completion, samples) in self._open.items()
         ]
-        bill = Bill(usage, self._flagged)
-        self._open, self._flagged = {}, 0
-        return bill
+        self._open = {}
+        return usage
 
     def _cost(self, model: str, prompt: int, completion: int) -> float | None:
         price = self._price.get(model)

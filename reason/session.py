@@ -19,6 +19,7 @@ from agents.budget import Budget, Limits
 from agents.executor import Executor
 from agents.graph import RECURSION_LIMIT, Mission, RunState, build_graph
 from agents.microagent import Microagent
+from agents.pipeline import Draft, ModelDraft, Pipeline, TaskDraft
 from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.status import RunStatus, StopSwitch
@@ -90,13 +91,29 @@ class RunConfig:
     def check(self) -> None:
         """Raise UsageError for anything that can be known to be wrong before starting."""
         options, task = self.options, self.build_task()
-        for spec in [*options.model, *filter(None, [options.escalate_model])]:
+        for spec in model_specs(options):
             check_spec(spec, engine_options(task, options))
         if (options.on_no_convergence == "escalate") != (options.escalate_model is not None):
             raise UsageError(
                 "--on-no-convergence escalate and --escalate-model SPEC must be given together"
             )
+        if options.draft_model and options.speculate != "draft":
+            raise UsageError("--draft-model needs --speculate draft")
         self.policy(task)
+
+
+def model_specs(options: RunOptions) -> list[str]:
+    """Every model of a run: the voters, then the escalation model, then the draft model."""
+    return [*options.model, *filter(None, [options.escalate_model, options.draft_model])]
+
+
+def _pipeline(agent: Microagent, options: RunOptions, drafters: Sequence[Engine]) -> Pipeline:
+    if options.speculate == "none":
+        return Pipeline(agent)
+    draft: Draft | None = None
+    if options.speculate == "draft":
+        draft = ModelDraft(agent, drafters[0]) if drafters else TaskDraft(agent.task)
+    return Pipeline(agent, options.window, draft)
 
 
 def engine_options(task: Task, options: RunOptions) -> EngineOptions:
@@ -130,11 +147,10 @@ async def run_session(
     """
     task = config.build_task()
     options = config.options
-    specs = [*options.model, *([options.escalate_model] if options.escalate_model else [])]
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(run.journal(config.genesis))
         engines = await stack.enter_async_context(
-            open_engines(specs, engine_options(task, options))
+            open_engines(model_specs(options), engine_options(task, options))
         )
         mission = _mission(config, task, journal, engines, status, switch)
         saver = await stack.enter_async_context(
@@ -160,14 +176,15 @@ def _mission(
     switch: StopSwitch,
 ) -> Mission:
     options = config.options
-    voters = engines[: len(options.model)]
-    escalation = engines[-1] if options.escalate_model else None
+    voters, rest = engines[: len(options.model)], engines[len(options.model) :]
+    escalation = rest.pop(0) if options.escalate_model else None
     spending = Spending(engines, journal.usage())
     limits = Limits(options.budget_tokens, options.budget_usd, options.budget_seconds)
     totals = journal.totals()
     budget = Budget(limits, spending, totals.seconds)
     agent = Microagent(task, voters, config.policy(task), spending, budget.check, escalation)
-    executor = Executor(task, agent, journal, budget, status)
+    pipeline = _pipeline(agent, options, rest)
+    executor = Executor(task, pipeline, journal, budget, status)
     status.steps = status.steps_before = executor.step
     status.steps_total, status.state = task.steps(), executor.state
     status.votes, status.flagged = totals.votes, totals.flagged

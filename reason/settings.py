@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from agents.pipeline import Speculation
 from agents.policy import OnNoConvergence
 from agents.voting import Rule
 from reason.errors import UsageError
@@ -61,6 +62,12 @@ class RunOptions(BaseModel):
     """The model that votes on undecided steps under ``escalate``."""
     red_flag: Annotated[list[str], NoDecode] = Field(default_factory=list)
     """Patterns; an answer in which one is found is discarded."""
+    speculate: Speculation = "none"
+    """Start later steps early, from a step's own first vote or from a draft; changes no answer."""
+    window: int = Field(64, ge=1, le=65536)
+    """Steps in flight under ``speculate``."""
+    draft_model: str | None = None
+    """The cheaper model that drafts; by default the task's own rule."""
     budget_tokens: int | None = Field(None, ge=1)
     """Prompt and completion tokens of the whole run."""
     budget_usd: float | None = Field(None, gt=0)

@@ -120,6 +120,10 @@ class Task(Protocol):
         """Whether ``state`` needs no further step."""
         ...
 
+    def draft(self, state: Any) -> Any:
+        """A guess at the next state, or None; it lets later steps start early and never votes."""
+        ...
+
     def record(self, step: Any) -> Record:
         """The step in the journal's text form."""
         ...

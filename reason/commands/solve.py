@@ -66,6 +66,16 @@ def hanoi(
     red_flag: Annotated[
         list[str] | None, typer.Option(help="Pattern of answers to discard; may be repeated.")
     ] = None,
+    speculate: Annotated[
+        str | None,
+        typer.Option(help="none, self or draft: start later steps early. [default: none]"),
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(help="Steps in flight under --speculate. [default: 64]")
+    ] = None,
+    draft_model: Annotated[
+        str | None, typer.Option(help="Model spec that drafts. [default: the task's own rule]")
+    ] = None,
     budget_tokens: Annotated[int | None, typer.Option(help="Tokens of the whole run.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Dollars of the whole run.")] = None,
     budget_seconds: Annotated[
@@ -95,6 +105,9 @@ def hanoi(
         "on_no_convergence": on_no_convergence,
         "escalate_model": escalate_model,
         "red_flag": red_flag,
+        "speculate": speculate,
+        "window": window,
+        "draft_model": draft_model,
         "budget_tokens": budget_tokens,
         "budget_usd": budget_usd,
         "budget_seconds": budget_seconds,

@@ -21,6 +21,7 @@ from tasks.hanoi.rules import (
     is_legal,
     optimal_move,
     stack,
+    strategy_move,
 )
 
 Style: TypeAlias = Literal["paper", "compact"]
@@ -112,6 +113,11 @@ class Hanoi:
     def done(self, state: State) -> bool:
         """Whether every disk is on the goal peg."""
         return len(state.pegs[self.goal]) == self.disks
+
+    def draft(self, state: State) -> State | None:
+        """Where the strategy, carried out by rule, would lead; None where it has no move."""
+        move = strategy_move(state.pegs, state.previous, self.turn)
+        return State(apply(state.pegs, move), move) if move is not None else None
 
     def record(self, step: Step) -> Record:
         """Move as ``1 A B``; pegs as one letter per disk, the largest first."""

@@ -122,7 +122,7 @@ async def test_escalation_votes_afresh_and_counts_the_given_up_votes_as_surplus(
     decision = await one.decide(TASK.initial())
     assert (decision.how, decision.tally) == ("escalated", (3,))
     assert (decision.flagged, decision.surplus, decision.rounds) == (1, 2, 2)
-    usage = {part.model: part.samples for part in one.spending.take().usage}
+    usage = {part.model: part.samples for part in one.spending.take()}
     assert usage == {"cheap": 3, "expert": 3}
 
 
@@ -138,7 +138,7 @@ async def test_several_models_vote_in_turn() -> None:
     await one.decide(TASK.initial())
     assert [r.first for r in first.requests] == [0, 2]
     assert [r.first for r in second.requests] == [1, 3]
-    assert {part.model: part.samples for part in one.spending.take().usage} == {"a": 2, "b": 2}
+    assert {part.model: part.samples for part in one.spending.take()} == {"a": 2, "b": 2}
 
 
 async def test_a_budget_is_checked_between_rounds_and_every_sample_is_charged() -> None:
