@@ -50,13 +50,18 @@ class EmbeddedModel:
         check_gguf(path)
         self.spec, self.model = spec, path.stem
         micro = path.stat().st_size < MICRO_BYTES
-        self._server = _load(path, SLOTS if micro else LARGE_SLOTS, micro, options.threads)
+        self._slots = SLOTS if micro else LARGE_SLOTS
+        self._server = _load(path, self._slots, micro, options.threads)
         self._pool = ThreadPoolExecutor(CALLERS, thread_name_prefix="llama.cpp")
         self._closed = threading.Event()
 
     async def sample(self, request: Request) -> list[Sample]:
         """Draw the samples; see :class:`engines.base.Engine`."""
-        groups = by_temperature(request.temperatures)
+        groups = [
+            (temperature, min(self._slots, n - at))
+            for temperature, n in by_temperature(request.temperatures)
+            for at in range(0, n, self._slots)
+        ]
         if len(groups) == 1:
             return await self._group(request, *groups[0])
         drawn = await together(self._group(request, t, n) for t, n in groups)
@@ -72,7 +77,7 @@ class EmbeddedModel:
             raise EngineError(f"{self.spec}: {error}") from None
         if len(samples) < n:
             raise EngineError(f"{self.spec} gave {len(samples)} answers of {n}")
-        return samples
+        return _counted(samples, data)
 
     def _call(self, fields: dict[str, Any]) -> object:
         """One blocking call; a refusal by llama.cpp is an EngineError in its own words."""
@@ -101,6 +106,21 @@ class EmbeddedModel:
         self._closed.set()
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
         del self._server
+
+
+def _counted(samples: list[Sample], data: object) -> list[Sample]:
+    """Completion tokens of each sample: llama.cpp reports those of the first alone.
+
+    Equal texts have equal counts; that of another text is estimated by its length.
+    """
+    usage = data.get("usage") if isinstance(data, dict) else None
+    if len(samples) == 1 or not isinstance(usage, dict):
+        return samples
+    first, length = usage.get("completion_tokens", 0), len(samples[0].text) or 1
+    return [
+        sample._replace(completion_tokens=max(1, round(first * len(sample.text) / length)))
+        for sample in samples
+    ]
 
 
 def _load(path: Path, slots: int, micro: bool, threads: int | None) -> Any:

@@ -19,6 +19,7 @@ from engines.protocol import body, fault, read_samples
 from engines.retry import with_retries
 from reason.errors import EngineError, TerminalEngineError, TransientEngineError
 
+NEWER = "max_completion_tokens"  # what some chat models want in place of max_tokens
 FIRST_ATTEMPTS = 3  # attempts to reach a server that has not answered anything yet
 
 
@@ -67,15 +68,20 @@ class OpenAIEngine:
     async def _once(self, request: Request, temperature: float, n: int) -> list[Sample]:
         """One attempt. A server that names ``n`` or the cap in a refusal is asked without them."""
         fields = body(self.model, request, temperature, n)
-        fields[self._cap] = fields.pop("max_tokens")
+        if "messages" in fields:
+            fields[self._cap] = fields.pop("max_tokens")
         try:
             text = await self._post(fields)
         except TerminalEngineError as error:
             if n > 1 and "'n'" in str(error).replace('"', "'"):
                 self._shares = False
                 return []
-            if self._cap == "max_tokens" and "max_completion_tokens" in str(error):
-                self._cap = "max_completion_tokens"
+            if (
+                "messages" in fields
+                and "max_completion_tokens" in str(error)
+                and self._cap != NEWER
+            ):
+                self._cap = NEWER
                 return await self._once(request, temperature, n)
             raise
         try:
