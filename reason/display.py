@@ -83,7 +83,9 @@ def _panel(status: RunStatus, picture: Picture) -> Group:
     if drawing:
         parts.append(Text(drawing, style="cyan"))
     if status.steps_total:
-        parts.append(ProgressBar(total=status.steps_total, completed=status.steps, width=64))
+        bar = Table.grid()  # a bar alone would not end its line
+        bar.add_row(ProgressBar(total=status.steps_total, completed=status.steps, width=64))
+        parts.append(bar)
     parts.append(Text(progress_line(status)))
     if status.note:
         parts.append(Text(status.note, style="yellow"))

@@ -91,33 +91,28 @@ def hanoi(
     ] = False,
 ) -> None:
     """Towers of Hanoi: 2^N - 1 dependent steps, none of which may be wrong."""
-    flags = {
-        "model": model,
-        "k": k,
-        "target": target,
-        "vote": vote,
-        "max_tokens": max_tokens,
-        "first_temperature": first_temperature,
-        "temperature": temperature,
-        "style": style,
-        "concurrency": concurrency,
-        "max_votes": max_votes,
-        "on_no_convergence": on_no_convergence,
-        "escalate_model": escalate_model,
-        "red_flag": red_flag,
-        "speculate": speculate,
-        "window": window,
-        "draft_model": draft_model,
-        "budget_tokens": budget_tokens,
-        "budget_usd": budget_usd,
-        "budget_seconds": budget_seconds,
-    }
+    code, _ = solve_hanoi(**locals())
+    raise typer.Exit(code)
+
+
+def solve_hanoi(
+    *,
+    disks: int,
+    start: int,
+    goal: int,
+    run_dir: Path | None,
+    as_json: bool,
+    quiet: bool,
+    dry_run: bool,
+    **flags: Any,
+) -> tuple[int, RunDir | None]:
+    """What ``solve hanoi`` does; the exit code, and the run unless it was a dry one."""
     task = {"name": "hanoi", "disks": disks, "start": start, "goal": goal}
     config, run = prepare(task, flags, run_dir, dry_run=dry_run)
     if run is None:
         show_plan(config, as_json=as_json)
-        return
-    raise typer.Exit(run_in_foreground(config, run, as_json=as_json, quiet=quiet))
+        return 0, None
+    return run_in_foreground(config, run, as_json=as_json, quiet=quiet), run
 
 
 def prepare(

@@ -6,6 +6,7 @@ import gguf
 import numpy as np
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 CONTEXT = 512
 
@@ -14,6 +15,7 @@ def export_safetensors(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> None:
     """Write a folder that ``from_pretrained`` and ``vllm serve`` load."""
+    logging.disable_progress_bar()  # one tiny file needs none
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
