@@ -18,6 +18,7 @@ class EngineOptions:
         timeout: seconds that one request may take.
         retries: further attempts after a transient fault.
         backoff: seconds of the first wait between attempts; it doubles, with jitter.
+        lean: talk to servers over plain aiohttp in place of the openai client.
         threads: CPU threads of an embedded model; None takes all cores.
     """
 
@@ -27,4 +28,5 @@ class EngineOptions:
     timeout: float = 600.0
     retries: int = 8
     backoff: float = 0.5
+    lean: bool = False
     threads: int | None = None

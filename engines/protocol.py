@@ -91,7 +91,8 @@ def fault(
     if status == 404:
         return TerminalEngineError(f"{where} has no model {model!r} or no such path: {said}")
     if status in PASSING or status >= 500:
-        return TransientEngineError(f"{where} answered {status}: {said}", retry_after(headers))
+        wish, told = retry_after(headers), f"{where} answered {status}: {said}"
+        return TransientEngineError(told, wish, throttled=status == 429)
     return TerminalEngineError(f"{where} refuses the request ({status}): {said}")
 
 

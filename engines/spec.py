@@ -143,16 +143,22 @@ def open_engine(text: str, options: EngineOptions) -> Engine:
         return _open_simulated(text, spec.simulation, options)
     if spec.kind in ("embedded", "gguf"):
         return _open_embedded(text, spec, options)
-    # The SDK takes half a second to import: only those who use it wait for it.
-    from engines.openai_engine import OpenAIEngine
+    return _open_server(text, spec, options)
+
+
+def _open_server(text: str, spec: ModelSpec, options: EngineOptions) -> Engine:
+    # The SDK takes half a second to import: only those who talk to a server wait for it.
+    from engines.server import ServerEngine
+    from engines.transport import LeanTransport, SdkTransport, Transport
 
     if spec.kind == "openai":
-        key = _openai_key(text)
-        return OpenAIEngine(
-            text, spec.name, os.environ.get("OPENAI_BASE_URL", OPENAI_URL), key, options
-        )
-    key = os.environ.get("REASON_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
-    return OpenAIEngine(text, spec.name, spec.url, key, options)
+        key, url = _openai_key(text), os.environ.get("OPENAI_BASE_URL", OPENAI_URL)
+    else:
+        key = os.environ.get("REASON_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
+        url = spec.url
+    kind = LeanTransport if options.lean else SdkTransport
+    transport: Transport = kind(url.rstrip("/"), spec.name, key, options.timeout)
+    return ServerEngine(text, spec.name, url, transport, options)
 
 
 def _open_simulated(text: str, simulation: Simulation, options: EngineOptions) -> Engine:

@@ -45,11 +45,17 @@ class EngineError(ReasonError):
 
 
 class TransientEngineError(EngineError):
-    """A fault that may pass; ``retry_after`` is the server's wish in seconds, if it had one."""
+    """A fault that may pass.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    ``retry_after`` is the server's wish in seconds, if it had one; ``throttled`` says that the
+    server wants fewer requests.
+    """
+
+    def __init__(
+        self, message: str, retry_after: float | None = None, *, throttled: bool = False
+    ) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after, self.throttled = retry_after, throttled
 
 
 class TerminalEngineError(EngineError):

@@ -120,6 +120,7 @@ def engine_options(task: Task, options: RunOptions) -> EngineOptions:
     """How the engines of a run are opened."""
     return EngineOptions(
         concurrency=options.concurrency,
+        lean=options.transport == "lean",
         bundled=task.bundled_model,
         rehearse=task.rehearse,
     )

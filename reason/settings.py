@@ -54,6 +54,8 @@ class RunOptions(BaseModel):
     """Prompt style; ``auto`` is compact for micro and simulated models, paper for all others."""
     concurrency: int = Field(16, ge=1, le=4096)
     """Requests in flight per model."""
+    transport: Literal["lean", "openai"] = "lean"
+    """What carries requests to servers: plain aiohttp, or the openai client."""
     max_votes: int | None = Field(None, ge=1)
     """Samples a step may use, by default the larger of 100 and 10 k."""
     on_no_convergence: OnNoConvergence = "stop"

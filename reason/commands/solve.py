@@ -54,6 +54,9 @@ def hanoi(
     concurrency: Annotated[
         int | None, typer.Option(help="Requests in flight per model. [default: 16]")
     ] = None,
+    transport: Annotated[
+        str | None, typer.Option(help="To servers: lean (aiohttp) or openai. [default: lean]")
+    ] = None,
     max_votes: Annotated[
         int | None, typer.Option(help="Samples per step. [default: the larger of 100 and 10 k]")
     ] = None,

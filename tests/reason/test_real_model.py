@@ -46,9 +46,10 @@ def server() -> Iterator[str]:
     del running
 
 
-def test_the_same_run_goes_through_the_openai_client(server: str) -> None:
-    model = f"{server}/v1#hanoi-micro"
-    done = reason("solve", "hanoi", "-n", "6", "-m", model, "--style", "compact", "--json")
+@pytest.mark.parametrize("transport", ["openai", "lean"])
+def test_the_same_run_goes_to_a_real_server(server: str, transport: str) -> None:
+    arguments = ["-m", f"{server}/v1#hanoi-micro", "--transport", transport]
+    done = reason("solve", "hanoi", "-n", "6", *arguments, "--style", "compact", "--json")
     assert (done.code, done.data["status"], done.data["steps"]) == (0, "solved", 63)
     assert done.data["cost_usd"] is None
     assert done.data["tokens"]["prompt"] > 0

@@ -1,4 +1,4 @@
-"""The OpenAI client engine against a server that fails in every way servers fail."""
+"""Server engines, over both transports, against a server that fails in every way servers do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +11,7 @@ import reason
 from engines.base import Engine, Request
 from engines.options import EngineOptions
 from engines.protocol import retry_after
+from engines.server import ServerEngine
 from engines.spec import open_engine
 from reason.errors import EngineError, TerminalEngineError
 from tasks.hanoi.rehearsal import rehearse
@@ -19,11 +20,22 @@ from tests.engines.fault_server import FaultServer, serving
 ASK = Request("question", 20, (0.0, 0.1, 0.1), stop=("\n",))
 
 
+@pytest.fixture(autouse=True, params=["sdk", "lean"])
+def _transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs over the openai client and over plain aiohttp."""
+    monkeypatch.setitem(TRANSPORT, "lean", request.param == "lean")
+
+
+TRANSPORT = {"lean": False}
+
+
 @asynccontextmanager
 async def engine_of(
     server: FaultServer, *, patience: float = 5.0, concurrency: int = 16
 ) -> AsyncIterator[Engine]:
-    options = EngineOptions(concurrency=concurrency, timeout=patience, retries=3, backoff=0.001)
+    options = EngineOptions(
+        concurrency=concurrency, timeout=patience, retries=3, backoff=0.001, **TRANSPORT
+    )
     engine = open_engine(f"{server.url}#m", options)
     try:
         yield engine
@@ -194,3 +206,16 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
     assert retry_after({"retry-after": "soon"}) is None
     assert retry_after({}) is None
+
+
+async def test_throttling_lowers_the_limit_once_and_success_raises_it_again() -> None:
+    faults = ["429"] * 6 + ["500"] * 4
+    async with serving(Counter(), *faults) as server, engine_of(server, concurrency=10) as engine:
+        assert isinstance(engine, ServerEngine)
+        one = ASK._replace(temperatures=(0.0,))
+        await asyncio.gather(*(engine.sample(one) for _ in range(6)))
+        lowered = engine.limiter.limit
+        assert 6 <= lowered < 10
+        for _ in range(60):
+            await engine.sample(one)
+        assert engine.limiter.limit == 10
