@@ -34,7 +34,7 @@ async def engine_of(
     server: FaultServer, *, patience: float = 5.0, concurrency: int = 16
 ) -> AsyncIterator[Engine]:
     options = EngineOptions(
-        concurrency=concurrency, timeout=patience, retries=3, backoff=0.001, **TRANSPORT
+        concurrency=concurrency, timeout=patience, retries=3, backoff=0.001, lean=TRANSPORT["lean"]
     )
     engine = open_engine(f"{server.url}#m", options)
     try:
