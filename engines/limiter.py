@@ -7,8 +7,6 @@ A 5xx says nothing about load and leaves the limit as it is.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 DECREASE = 0.8
 
@@ -31,16 +29,17 @@ class Limiter:
         """Requests that may be in flight now."""
         return max(1, int(self._limit))
 
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[int]:
-        """Wait for a place and hold it; gives the epoch, which :meth:`throttled` wants back."""
+    async def acquire(self) -> int:
+        """Wait for a place and take it; gives the epoch, which :meth:`throttled` wants back."""
         while self._held >= self.limit:
             await self._turn()
         self._held += 1
-        try:
-            yield self._epoch
-        finally:
-            self._held -= 1
+        return self._epoch
+
+    def release(self) -> None:
+        """Give the place back."""
+        self._held -= 1
+        if self._waiting:
             self._wake()
 
     async def _turn(self) -> None:
@@ -55,8 +54,9 @@ class Limiter:
 
     def succeeded(self) -> None:
         """A request was answered."""
-        self._limit = min(self.ceiling, self._limit + 1 / self._limit)
-        self._wake()
+        if self._limit < self.ceiling:
+            self._limit = min(self.ceiling, self._limit + 1 / self._limit)
+            self._wake()
 
     def throttled(self, epoch: int) -> None:
         """The server asked for less; requests of one epoch lower the limit once."""

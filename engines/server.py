@@ -89,16 +89,18 @@ class ServerEngine:
             raise TransientEngineError(f"{self.url}: {error}") from None
 
     async def _post(self, fields: dict[str, Any]) -> bytes:
-        async with self.limiter.hold() as epoch:
-            try:
-                content = await self._transport.post(fields)
-            except Unreachable as error:
-                raise self._missed(error) from None
-            except TransientEngineError as error:
-                if error.throttled:
-                    self.limiter.throttled(epoch)
-                raise
-            self.limiter.succeeded()
+        epoch = await self.limiter.acquire()
+        try:
+            content = await self._transport.post(fields)
+        except Unreachable as error:
+            raise self._missed(error) from None
+        except TransientEngineError as error:
+            if error.throttled:
+                self.limiter.throttled(epoch)
+            raise
+        finally:
+            self.limiter.release()
+        self.limiter.succeeded()
         self._reached = True
         return content
 

@@ -13,7 +13,6 @@ import platform
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +27,7 @@ from engines.base import Request
 from engines.embedded import EmbeddedModel
 from engines.options import EngineOptions
 from engines.simulated import SimulatedModel
+from evals.transport import bare_rate, engine_rate, instant_server
 from reason.summary import Summary
 from tasks.hanoi.examples import example, path_situation
 from tasks.hanoi.task import BUNDLED, Hanoi
@@ -146,6 +146,21 @@ def _bare_engine(callers: int, prompts: int) -> float:
     return 3 * prompts / seconds
 
 
+async def transport() -> list[Row]:
+    """Requests a second of both transports, against bare aiohttp and against each other."""
+    with instant_server() as url:
+        sdk = await engine_rate(url, 800, lean=False)
+        pairs = [
+            (await bare_rate(url, 4000), await engine_rate(url, 4000, lean=True)) for _ in range(5)
+        ]
+    # Pairs run back to back, and the middle one by ratio is kept: neighbours make single runs lie.
+    bare, lean = sorted(pairs, key=lambda pair: pair[1] / pair[0])[2]
+    return [
+        Row("lean transport", lean, bare, "requests/s", "bare aiohttp"),
+        Row("lean transport", lean, sdk, "requests/s", "openai client"),
+    ]
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
@@ -160,7 +175,7 @@ def machine() -> dict[str, Any]:
 
 async def measure() -> list[Row]:
     """All rows, one after another."""
-    parts: list[Callable[[], Awaitable[list[Row]]]] = [durable_loop, latency, linear, embedded]
+    parts = (durable_loop, latency, linear, transport, embedded)
     return [row for part in parts for row in await part()]
 
 

@@ -29,6 +29,7 @@ from reason.errors import UsageError
 from reason.settings import RunOptions
 from reason.summary import Status, Summary, Tokens
 from runs.journal import Journal
+from runs.killpoints import reach
 from runs.store import RunDir
 from tasks.base import Task
 from tasks.catalog import Description, build_task
@@ -150,6 +151,7 @@ async def run_session(
     options = config.options
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(run.journal(config.genesis))
+        reach("journal-open")
         engines = await stack.enter_async_context(
             open_engines(model_specs(options), engine_options(task, options))
         )

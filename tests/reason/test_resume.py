@@ -1,5 +1,6 @@
 """Runs against SIGKILL: whatever the instant, the finished journal is that of an untouched run."""
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from runs.journal import Journal, StepRow
+from tasks.hanoi.rehearsal import rehearse
+from tests.engines.fault_server import serving
 from tests.reason.command import reason, start
 
 MODEL = "sim:error=0.1,flag=0.05,seed=4"
@@ -48,28 +51,70 @@ def test_a_run_killed_at_a_named_point_ends_like_an_untouched_one(
     assert steps(Path("run")) == untouched
 
 
-def test_many_random_kills_lose_repeat_and_change_nothing(
-    untouched: list[tuple[StepRow, bytes]],
-) -> None:
-    rng, kills, tokens = random.Random(5), 0, 0
+def finish_under_fire(run: Path, command: list[str], rng: random.Random) -> int:
+    """Run ``command`` to its end, killing it at random instants and points; returns the kills.
+
+    After every kill: the steps kept are a prefix of the same chain, and totals have not fallen.
+    """
+    kills, tokens, kept = 0, 0, 0
     while True:
-        child = start(COMMAND)
+        point = rng.choice(["", "", "journal-open", "before-begin:9", "inside-commit:7"])
+        child = start(command, env={"REASON_KILL_AT": point} if point else None)
         try:
-            child.wait(timeout=rng.uniform(1.0, 1.7))
+            child.wait(timeout=rng.uniform(0.8, 1.9))
         except subprocess.TimeoutExpired:
             child.kill()
-            kills += 1
         child.communicate()
-        if not (Path("run") / "journal.sqlite").exists():
+        assert child.returncode in (0, -signal.SIGKILL)
+        kills += child.returncode != 0
+        if not (run / "journal.sqlite").exists():
             continue
-        kept = steps(Path("run"))
-        assert kept == untouched[: len(kept)]
-        with Journal(Path("run/journal.sqlite"), readonly=True) as journal:
-            totals = journal.totals()
+        with Journal(run / "journal.sqlite", readonly=True) as journal:
+            totals, step = journal.totals(), journal.head().step
         assert totals.prompt_tokens >= tokens
-        tokens = totals.prompt_tokens
+        assert totals.steps == step >= kept
+        tokens, kept = totals.prompt_tokens, step
         if child.returncode == 0:
-            break
-        assert kills < 40
-    assert steps(Path("run")) == untouched
-    assert reason("runs", "verify", "run").code == 0
+            return kills
+        assert kills < 100, "the run makes no progress"
+
+
+KILLS_PER_SHARD = 50
+
+
+@pytest.mark.parametrize("shard", range(3))
+@pytest.mark.timeout(900)
+def test_fifty_kills_lose_repeat_and_change_nothing(shard: int, tmp_path: Path) -> None:
+    """Runs on a slow simulated model, speculating or not, killed until fifty kills are done."""
+    rng, kills, at = random.Random(shard), 0, 0
+    mode = ["none", "self", "draft"][shard]
+    options = ["--speculate", mode, "--window", "8", "--quiet"]
+    base = ["solve", "hanoi", "-n", "8", *options, "--run-dir"]
+    plain = tmp_path / "plain"
+    assert reason(*base, str(plain), "-m", MODEL).code == 0
+    while kills < KILLS_PER_SHARD:
+        at += 1
+        run = tmp_path / f"run{at}"
+        slow = MODEL + ",latency_ms=2"
+        kills += finish_under_fire(run, [*base, str(run), "-m", slow], rng)
+        assert [(row[:7], h) for row, h in steps(run)] == [(row[:7], h) for row, h in steps(plain)]
+    assert reason("runs", "verify", str(run)).code == 0
+
+
+FAULTS = ["500", "429=after:0.01", "reset", "truncated", "empty", "duplicated", "fewer", "html"]
+
+
+@pytest.mark.timeout(900)
+async def test_fifty_kills_on_a_server_that_fails(tmp_path: Path) -> None:
+    """The same against a real server on loopback that fails every twentieth request."""
+    rng, kills, at = random.Random(9), 0, 0
+    async with serving(lambda prompt: rehearse(prompt).right) as server:
+        while kills < KILLS_PER_SHARD:
+            at += 1
+            run = tmp_path / f"run{at}"
+            server.faults = [rng.choice(FAULTS) if rng.random() < 0.05 else "" for _ in range(9999)]
+            model = ["-m", f"{server.url}#m", "--style", "compact", "--quiet"]
+            command = ["solve", "hanoi", "-n", "9", *model, "--run-dir", str(run)]
+            kills += await asyncio.to_thread(finish_under_fire, run, command, rng)
+            verdict = await asyncio.to_thread(reason, "runs", "verify", str(run))
+            assert verdict.code == 0, verdict.err
