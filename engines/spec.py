@@ -18,6 +18,7 @@ from engines.base import Engine
 from engines.gguf import check_gguf
 from engines.options import EngineOptions
 from engines.simulated import SimulatedModel
+from engines.transport import Transport
 from reason.errors import UsageError
 
 __all__ = ["EngineOptions", "ModelSpec", "open_engine", "parse_spec"]
@@ -147,18 +148,26 @@ def open_engine(text: str, options: EngineOptions) -> Engine:
 
 
 def _open_server(text: str, spec: ModelSpec, options: EngineOptions) -> Engine:
-    # The SDK takes half a second to import: only those who talk to a server wait for it.
+    # Clients take up to half a second to import: only those who use one wait for it.
     from engines.server import ServerEngine
-    from engines.transport import LeanTransport, SdkTransport, Transport
 
     if spec.kind == "openai":
         key, url = _openai_key(text), os.environ.get("OPENAI_BASE_URL", OPENAI_URL)
     else:
         key = os.environ.get("REASON_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
         url = spec.url
-    kind = LeanTransport if options.lean else SdkTransport
-    transport: Transport = kind(url.rstrip("/"), spec.name, key, options.timeout)
+    transport = _transport(url.rstrip("/"), spec.name, key, options)
     return ServerEngine(text, spec.name, url, transport, options)
+
+
+def _transport(url: str, model: str, key: str, options: EngineOptions) -> Transport:
+    if options.lean:
+        from engines.lean import LeanTransport
+
+        return LeanTransport(url, model, key, options.timeout)
+    from engines.sdk import SdkTransport
+
+    return SdkTransport(url, model, key, options.timeout)
 
 
 def _open_simulated(text: str, simulation: Simulation, options: EngineOptions) -> Engine:
