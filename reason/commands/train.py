@@ -57,7 +57,7 @@ def micro(
         torch.set_num_threads(threads)
     recipe = MicroRecipe(steps=steps, batch=batch, hidden=hidden, layers=layers, seed=seed)
     command = f"reason train micro hanoi --steps {steps} --batch {batch} --hidden {hidden} " + (
-        f"--layers {layers} --seed {seed}"
+        f"--layers {layers} --seed {seed}" + (f" --threads {threads}" if threads else "")
     )
     with _bar() as bar:
         row = bar.add_task("training", total=steps, loss=0.0, exact=0.0)
