@@ -1,7 +1,9 @@
 """The embedded engine on the real micro model."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -69,3 +71,23 @@ async def test_a_closed_engine_says_so() -> None:
     await engine.close()
     with pytest.raises((EngineError, RuntimeError)):
         await engine.sample(Request(PAIR.prompt, 9, (0.0,)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+async def test_memory_stays_flat_over_many_prompts(engine: Engine) -> None:
+    """llama.cpp's server would by default keep every prompt that it has ever seen."""
+    rng = Random(3)
+
+    async def burst(count: int) -> None:
+        pairs = [example(unseen_situation(rng, 16)) for _ in range(count)]
+        await asyncio.gather(*(engine.sample(Request(p.prompt, 60, (0.1,) * 3)) for p in pairs))
+
+    await burst(150)
+    before = _resident_mib()
+    await burst(600)
+    assert _resident_mib() - before < 12  # with the cache: about 28
+
+
+def _resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
