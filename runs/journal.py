@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from reason.errors import UsageError
+from reason.errors import StorageError, UsageError
 from runs import schema
 from runs.database import connect, connect_readonly, read_fault, write_fault
 from runs.killpoints import reach
@@ -55,8 +55,8 @@ class Journal:
         labels: dict[str, str] | None = None,
     ) -> None:
         self.path, self._readonly, self._labels = path, readonly, labels or {}
-        if (readonly or genesis is None) and not path.is_file():
-            raise UsageError(f"{path} is missing: the run has no journal, so it has no steps yet")
+        if not path.is_file():
+            self._create(genesis)
         try:
             self._db = connect_readonly(path) if readonly else connect(path)
         except sqlite3.Error as error:
@@ -70,9 +70,19 @@ class Journal:
             self._db.close()
             raise
 
+    def _create(self, genesis: bytes | None) -> None:
+        if self._readonly or genesis is None:
+            raise UsageError(
+                f"{self.path} is missing: the run has no journal, so it has no steps yet"
+            )
+        try:
+            schema.create(self.path, {**self._labels, "genesis": genesis.hex()})
+        except sqlite3.Error as error:
+            raise write_fault(error, self.path) from None
+        except OSError as error:
+            raise StorageError(f"cannot make {self.path}: {error.strerror}") from None
+
     def _open(self, genesis: bytes | None, durable: bool) -> None:
-        if not self._readonly and genesis is not None and schema.is_empty(self._db):
-            schema.lay_tables(self._db, {**self._labels, "genesis": genesis.hex()})
         self._check_identity(genesis)
         if not self._readonly:  # only now, so that no foreign file is ever changed
             self._db.execute("PRAGMA journal_mode=WAL")

@@ -6,6 +6,8 @@ file belongs to.
 """
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from runs.killpoints import reach
 
@@ -58,15 +60,17 @@ ADD_USAGE = """INSERT INTO usage VALUES (?, ?, ?, ?, ?) ON CONFLICT (model) DO U
     samples = samples + excluded.samples, cost_usd = cost_usd + excluded.cost_usd"""
 
 
-def is_empty(db: sqlite3.Connection) -> bool:
-    """Whether the file holds no tables: it is new, or its maker died at once."""
-    count: int = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    return count == 0
+def create(path: Path, meta: dict[str, str]) -> None:
+    """Make a journal's file, tables and all, under another name, then give it its own.
 
-
-def lay_tables(db: sqlite3.Connection, meta: dict[str, str]) -> None:
-    """Make the tables in one transaction: after a crash there is a whole journal or none."""
-    db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}")
-    db.executemany("INSERT INTO meta VALUES (?, ?)", {**meta, "format": FORMAT}.items())
-    reach("inside-create")
-    db.execute("COMMIT")
+    Whenever the maker dies, there is a whole journal or none. Raises sqlite3.Error or OSError.
+    """
+    unfinished = path.with_name(path.name + ".new")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(unfinished, isolation_level=None)) as db:
+        db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}")
+        db.executemany("INSERT INTO meta VALUES (?, ?)", {**meta, "format": FORMAT}.items())
+        reach("inside-create")
+        db.execute("COMMIT")
+    reach("before-rename")
+    unfinished.replace(path)

@@ -6,6 +6,7 @@ from tasks.hanoi.compact import symbols
 from tasks.hanoi.examples import (
     Example,
     example,
+    large_move_situation,
     path_situation,
     training_example,
     unseen_situation,
@@ -33,5 +34,9 @@ def examinations(seed: int, count: int) -> dict[str, list[Example]]:
         ],
         "on-path states, 20 disks": [
             example(path_situation(rng, BUNDLED_DISKS)) for _ in range(count)
+        ],
+        "moves of disks 8-20, 20 disks": [
+            example(large_move_situation(rng, BUNDLED_DISKS, rng.randint(8, BUNDLED_DISKS)))
+            for _ in range(count)
         ],
     }

@@ -39,13 +39,20 @@ def killed_at(point: str) -> None:
 
 @pytest.mark.parametrize(
     "point",
-    ["inside-create", "before-begin:1", "before-begin:40", "inside-commit:41", "after-commit:99"],
+    [
+        "inside-create",
+        "before-rename",
+        "before-begin:1",
+        "before-begin:40",
+        "inside-commit:41",
+        "after-commit:99",
+    ],
 )
 def test_a_run_killed_at_a_named_point_ends_like_an_untouched_one(
     point: str, untouched: list[tuple[StepRow, bytes]]
 ) -> None:
     killed_at(point)
-    kept = steps(Path("run")) if point != "inside-create" else []
+    kept = steps(Path("run")) if "begin" in point or "commit" in point else []
     assert kept == untouched[: len(kept)]
     assert reason(*COMMAND).code == 0
     assert steps(Path("run")) == untouched
@@ -58,7 +65,9 @@ def finish_under_fire(run: Path, command: list[str], rng: random.Random) -> int:
     """
     kills, tokens, kept, patience = 0, 0, 0, 1.0
     while True:
-        point = rng.choice(["", "", "journal-open", "before-begin:9", "inside-commit:7"])
+        point = rng.choice(
+            ["", "", "journal-open", "before-rename", "before-begin:9", "inside-commit:7"]
+        )
         child = start(command, env={"REASON_KILL_AT": point} if point else None)
         try:
             child.wait(timeout=patience * rng.uniform(0.8, 1.9))

@@ -96,11 +96,12 @@ def test_killed_at_a_named_point(run: RunDir, start: Start, point: str, count: i
         assert totals.steps - before == commits * batch
 
 
-def test_killed_while_the_journal_is_made(run: RunDir, start: Start) -> None:
-    child = start(ENDLESS, kill_at="inside-create")
+@pytest.mark.parametrize("point", ["inside-create", "before-rename"])
+def test_killed_while_the_journal_is_made(run: RunDir, start: Start, point: str) -> None:
+    child = start(ENDLESS, kill_at=point)
     finish(child)
     assert child.returncode == -signal.SIGKILL
-    with pytest.raises(UsageError, match=r"journal\.sqlite"):
+    with pytest.raises(UsageError, match="no steps yet"):
         run.journal(GENESIS, readonly=True)
     finish(start(20))
     assert examine(run).steps == 20

@@ -60,6 +60,6 @@ def test_a_missing_journal_is_not_made_by_reading(tmp_path: Path) -> None:
         Journal(tmp_path / "journal.sqlite", GENESIS, readonly=True)
     with pytest.raises(UsageError, match="missing"):
         Journal(tmp_path / "journal.sqlite")
-    with pytest.raises(StorageError, match="cannot open"):
+    with pytest.raises(StorageError, match="cannot write"):
         Journal(tmp_path / "nowhere" / "journal.sqlite", GENESIS)
     assert list(tmp_path.iterdir()) == []
