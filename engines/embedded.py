@@ -123,6 +123,13 @@ def _counted(samples: list[Sample], data: object) -> list[Sample]:
     ]
 
 
+def _cores() -> int:
+    """Cores that this process may use: fewer than the machine has under taskset or in a cpuset."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _load(path: Path, slots: int, micro: bool, threads: int | None) -> Any:
     import xllamacpp
 
@@ -130,7 +137,7 @@ def _load(path: Path, slots: int, micro: bool, threads: int | None) -> Any:
     params.model.path = str(path)
     params.n_parallel = slots
     params.n_ctx = slots * (MICRO_CONTEXT if micro else CONTEXT)
-    params.cpuparams.n_threads = threads or os.cpu_count() or 1
+    params.cpuparams.n_threads = threads or _cores()
     params.verbosity = -1
     params.kv_unified = False
     # By default the server keeps old prompts in memory, up to 8 GiB, and searches them on every
