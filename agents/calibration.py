@@ -1,22 +1,52 @@
-"""Measuring a model before a run: p, v, and the margin that a target needs (MAKER section 4.2).
+"""Measuring models on steps of known answer: p, v, hard steps, tokens and time (MAKER section 4.2).
 
-Random steps of known answer are asked once each at the temperature of the votes. p is the share of
-right answers among the valid ones and v the share of valid ones, each with Wilson's interval; the
-margin is taken for the lower end of p's, so that a small sample errs towards more votes.
+Random steps are asked once each at the temperature of the votes. p is the share of right answers
+among the valid ones, v the share of valid ones. Voting needs more than a good average: at a step
+where a wrong answer is likelier than the right one, every further vote makes the wrong one surer.
+A step that was not answered right at first is therefore asked again and again, and compared with
+its most frequent wrong answer. Such steps enter the sample in proportion to their difficulty, so
+each is weighed by the inverse of that (Horvitz and Thompson) to estimate their share of all steps.
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from random import Random
+from statistics import median
 
+from agents.forecast import Interval
 from agents.policy import VotePolicy
 from agents.spending import Spending
-from agents.theory import k_min, wilson
+from agents.theory import k_min
 from engines.base import Engine, Request
 from engines.concurrency import together
 from reason.errors import NoConvergence
 from tasks.base import RedFlag, Task, Trial
+
+TIMED = 5  # requests made one after another, to time a single one
+IN_FLIGHT = 64
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Repeated answers to one step: how often right, red-flagged, and the likeliest wrong one."""
+
+    right: int
+    top_wrong: int
+    flagged: int
+    asked: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether a vote on this step would not end right."""
+        return self.right <= self.top_wrong
+
+    @property
+    def weight(self) -> float:
+        """How many steps of its kind it stands for: those that the first answer hid included."""
+        return (self.asked + 2) / (self.asked - self.right + 1)
 
 
 @dataclass(frozen=True)
@@ -24,33 +54,87 @@ class Skill:
     """What was measured.
 
     Attributes:
-        samples, valid, right: answers drawn, not red-flagged, and right.
-        p, v: share of right among valid, and of valid; each as (low, estimate, high) at 95%.
+        samples, valid, right: first answers drawn, not red-flagged, and right.
+        contests: repeated answers to the steps that were not answered right at first.
+        prompt_tokens, completion_tokens: means of one request and one answer.
+        latency: median seconds of a request by itself.
+        throughput: answers per second with many in flight.
     """
 
     samples: int
     valid: int
     right: int
+    contests: tuple[Contest, ...] = ()
+    prompt_tokens: float = 0.0
+    completion_tokens: float = 0.0
+    latency: float = 0.0
+    throughput: float = 0.0
 
     @property
-    def p(self) -> tuple[float, float, float]:
+    def p(self) -> Interval:
         """Chance that a valid answer is right."""
-        return _interval(self.right, self.valid)
+        return Interval.of(self.right, self.valid)
 
     @property
-    def v(self) -> tuple[float, float, float]:
+    def v(self) -> Interval:
         """Chance that an answer is valid."""
-        return _interval(self.valid, self.samples)
+        return Interval.of(self.valid, self.samples)
 
-
-def _interval(successes: int, trials: int) -> tuple[float, float, float]:
-    low, high = wilson(successes, trials)
-    return low, successes / trials if trials else 0.0, high
+    @property
+    def lost(self) -> float:
+        """Estimated share of steps at which a wrong answer leads."""
+        weights = sum(contest.weight for contest in self.contests if contest.lost)
+        return min(1.0, weights / self.samples) if self.samples else 0.0
 
 
 def trials_for(steps: int, target: float) -> int:
     """How many trials are worth their price: more for longer runs, 200 to 2,000."""
     return max(200, min(2000, int(200 * (steps / max(1e-9, 1 - target)) ** 0.1)))
+
+
+@dataclass
+class Examiner:
+    """Asks trials as a microagent would, and charges every answer.
+
+    Attributes:
+        engines: take the trials in turn, as they will take the votes.
+    """
+
+    task: Task
+    engines: Sequence[Engine]
+    policy: VotePolicy
+    spending: Spending
+
+    def __post_init__(self) -> None:
+        self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        self.prompt_tokens = self.completion_tokens = self.answers = 0
+
+    async def ask(self, at: int, trial: Trial, draw: int = 0) -> Hashable:
+        """The key of one answer to a trial; None for a red-flagged one."""
+        engine, policy = self.engines[at % len(self.engines)], self.policy
+        request = Request(
+            trial.prompt, policy.max_tokens, (policy.temperature,), draw, self.task.stop
+        )
+        async with self._in_flight:
+            (sample,) = await engine.sample(request)
+        self.spending.add(engine.model, sample)
+        self.answers += 1
+        self.prompt_tokens += sample.prompt_tokens
+        self.completion_tokens += sample.completion_tokens
+        if sample.finish == "length" or any(p.search(sample.text) for p in policy.red_flags):
+            return None
+        try:
+            return self.task.key(self.task.parse(sample.text))
+        except RedFlag:
+            return None
+
+    async def contest(self, at: int, trial: Trial, repeats: int) -> Contest:
+        """Ask one trial ``repeats`` times more."""
+        keys = await together(self.ask(at, trial, 1 + draw) for draw in range(repeats))
+        counts = Counter(key for key in keys if key is not None)
+        right = counts.pop(trial.key, 0)
+        top = max(counts.values(), default=0)
+        return Contest(right, top, sum(key is None for key in keys), repeats)
 
 
 async def measure(
@@ -59,30 +143,44 @@ async def measure(
     policy: VotePolicy,
     spending: Spending,
     count: int,
+    *,
     seed: int = 0,
+    repeats: int = 0,
 ) -> Skill:
-    """Ask ``count`` trials, the engines taking them in turn as they will take the votes."""
-    trials = task.trials(Random(seed), count)
-    in_flight = asyncio.Semaphore(64)
+    """Ask ``count`` trials once, and those not answered right ``repeats`` times more."""
+    trials = list(enumerate(task.trials(Random(seed), count)))
+    examiner = Examiner(task, engines, policy, spending)
+    keys, latency = await _timed(examiner, trials[:TIMED])
+    start = time.perf_counter()
+    keys += await together(examiner.ask(at, trial) for at, trial in trials[TIMED:])
+    seconds = max(1e-9, time.perf_counter() - start)
+    wrong = [pair for pair, key in zip(trials, keys, strict=True) if key != pair[1].key]
+    contests: list[Contest] = []
+    if repeats:
+        contests = await together(examiner.contest(at, trial, repeats) for at, trial in wrong)
+    valid = sum(key is not None for key in keys)
+    return Skill(
+        samples=len(keys),
+        valid=valid,
+        right=len(keys) - len(wrong),
+        contests=tuple(contests),
+        prompt_tokens=examiner.prompt_tokens / max(1, examiner.answers),
+        completion_tokens=examiner.completion_tokens / max(1, examiner.answers),
+        latency=latency,
+        throughput=(len(trials) - TIMED) / seconds if len(trials) > TIMED else 0.0,
+    )
 
-    async def one(at: int, trial: Trial) -> bool | None:
-        engine = engines[at % len(engines)]
-        async with in_flight:
-            request = Request(
-                trial.prompt, policy.max_tokens, (policy.temperature,), stop=task.stop
-            )
-            (sample,) = await engine.sample(request)
-        spending.add(engine.model, sample)
-        if sample.finish == "length" or any(p.search(sample.text) for p in policy.red_flags):
-            return None
-        try:
-            return task.key(task.parse(sample.text)) == trial.key
-        except RedFlag:
-            return None
 
-    outcomes = await together(one(at, trial) for at, trial in enumerate(trials))
-    valid = [outcome for outcome in outcomes if outcome is not None]
-    return Skill(len(outcomes), len(valid), sum(valid))
+async def _timed(
+    examiner: Examiner, trials: Sequence[tuple[int, Trial]]
+) -> tuple[list[Hashable], float]:
+    """Answers asked for one after another, and the median seconds of one."""
+    keys, laps = [], []
+    for at, trial in trials:
+        start = time.perf_counter()
+        keys.append(await examiner.ask(at, trial))
+        laps.append(time.perf_counter() - start)
+    return keys, median(laps) if laps else 0.0
 
 
 def choose_k(skill: Skill, steps: int, target: float) -> int:

@@ -1,7 +1,7 @@
 """How engines are opened: one value for all kinds."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engines.simulated import Rehearse
@@ -19,6 +19,8 @@ class EngineOptions:
         retries: further attempts after a transient fault.
         backoff: seconds of the first wait between attempts; it doubles, with jitter.
         lean: talk to servers over plain aiohttp in place of the openai client.
+        prices: US dollars per million (prompt, completion) tokens by model name; they go before
+            the price list's.
         threads: CPU threads of an embedded model; None takes all cores.
     """
 
@@ -29,4 +31,5 @@ class EngineOptions:
     retries: int = 8
     backoff: float = 0.5
     lean: bool = False
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     threads: int | None = None

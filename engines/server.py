@@ -33,7 +33,9 @@ class ServerEngine:
         self, spec: str, model: str, url: str, transport: Transport, options: EngineOptions
     ) -> None:
         self.spec, self.model, self.url = spec, model, url
-        self.price = price_of("openai", model) if spec.startswith("openai/") else None
+        self.price = options.prices.get(model)
+        if self.price is None and spec.startswith("openai/"):
+            self.price = price_of("openai", model)
         self.limiter = Limiter(options.concurrency)
         self._transport, self._options = transport, options
         self._shares = True  # whether the server is believed to honour n

@@ -14,6 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from agents.calibration import Skill
+from agents.forecast import Forecast, Interval
 from agents.status import RunStatus
 from reason.summary import Summary
 
@@ -125,3 +127,49 @@ def show_summary(summary: Summary, console: Console) -> None:
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
     console.print(table, highlight=False)
+
+
+def forecast_table(skill: Skill | None, seen: Forecast) -> Table:
+    """A forecast, and what it was measured on, as a small table."""
+    colour = {"feasible": "green", "infeasible": "red", "undecided": "yellow"}[seen.verdict]
+    rows = {f"{seen.steps:,} steps": f"[{colour}]{seen.verdict}[/]"}
+    if skill:
+        rows |= _skill_rows(skill)
+    low, middle, high = ("none" if k is None else str(k) for k in seen.k_range)
+    rows["k"] = f"{seen.k or 'none'} (for p high, estimated, low: {low}, {middle}, {high})"
+    rows["success"] = f"{_interval(seen.success)}, target {seen.target:g}"
+    if seen.votes is not None and seen.answers is not None:
+        rows["votes"] = f"{seen.votes:,.0f} valid, {seen.answers:,.0f} answers"
+    if seen.tokens:
+        rows["tokens"] = f"{seen.tokens[0]:,.0f} in, {seen.tokens[1]:,.0f} out"
+    rows["cost"] = money(seen.cost_usd)
+    if seen.seconds:
+        rows["time"] = ", ".join(f"{k} {_clock(t)}" for k, t in seen.seconds._asdict().items())
+    rows |= {"advice": seen.advice} if seen.advice else {}
+    if seen.blind and seen.blind < 1e6:
+        rows["unseen"] = (
+            f"steps lost to an error that all votes share, if fewer than {seen.blind:,.0f} in a "
+            "million, may not show in this sample"
+        )
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(f"[bold]{name}[/]", value)
+    return table
+
+
+def _skill_rows(skill: Skill) -> dict[str, str]:
+    lost = sum(contest.lost for contest in skill.contests)
+    return {
+        "p": f"{_interval(skill.p)} ({skill.right:,} of {skill.valid:,} valid answers right)",
+        "v": f"{_interval(skill.v)} ({skill.valid:,} of {skill.samples:,} answers valid)",
+        "hard steps": f"{len(skill.contests)} not right at first; at {lost} of them a wrong answer "
+        "leads" + (f" (about {skill.lost:.2%} of all steps)" if lost else ""),
+        "one answer": f"{skill.prompt_tokens:.0f} tokens in, {skill.completion_tokens:.0f} out, "
+        f"{skill.latency * 1000:,.1f} ms alone, {skill.throughput:,.0f} a second together",
+    }
+
+
+def _interval(figure: Interval) -> str:
+    if figure.low == figure.high:
+        return f"{figure.estimate:.6g}"
+    return f"{figure.estimate:.6g} ({figure.low:.6g} to {figure.high:.6g})"

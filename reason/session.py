@@ -122,6 +122,7 @@ def engine_options(task: Task, options: RunOptions) -> EngineOptions:
     return EngineOptions(
         concurrency=options.concurrency,
         lean=options.transport == "lean",
+        prices=options.prices,
         bundled=task.bundled_model,
         rehearse=task.rehearse,
     )

@@ -31,6 +31,9 @@ RESERVED = {"REASON_CONFIG", "REASON_API_KEY", "REASON_KILL_AT"}
 """Variables with the prefix that are not settings: file to read, engine key, durability tests."""
 
 
+Price = Annotated[float, Field(ge=0)]
+
+
 class RunOptions(BaseModel):
     """How a run votes, with which models and within which limits; saved with the run."""
 
@@ -70,6 +73,8 @@ class RunOptions(BaseModel):
     """Steps in flight under ``speculate``."""
     draft_model: str | None = None
     """The cheaper model that drafts; by default the task's own rule."""
+    prices: dict[str, tuple[Price, Price]] = Field(default_factory=dict)
+    """Dollars per million (prompt, completion) tokens by model name, for models not listed."""
     budget_tokens: int | None = Field(None, ge=1)
     """Prompt and completion tokens of the whole run."""
     budget_usd: float | None = Field(None, gt=0)

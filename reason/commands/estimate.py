@@ -1,0 +1,151 @@
+"""``reason estimate``: what a run will cost and how surely it will succeed, before it starts."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from agents.calibration import Skill
+from agents.forecast import Basis, Forecast, Interval, forecast
+from agents.spending import Spending
+from reason.commands.common import print_json, stderr
+from reason.display import forecast_table
+from reason.errors import UsageError
+from reason.estimate import estimate
+from reason.session import RunConfig
+from reason.settings import load_settings
+from tasks.catalog import build_task
+
+app = typer.Typer(help="Foresee votes, cost, time and success of a run.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Target = Annotated[
+    float | None, typer.Option(help="Wanted chance of a run without an error. [default: 0.99]")
+]
+Margin = Annotated[
+    str | None, typer.Option("--k", help="Margin to foresee. [default: the recommended one]")
+]
+
+
+@app.callback(invoke_without_command=True)
+def offline(
+    context: typer.Context,
+    p: Annotated[float | None, typer.Option(help="Chance that a valid answer is right.")] = None,
+    v: Annotated[float, typer.Option(help="Chance that an answer is valid.")] = 1.0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Dependent steps of the run.")] = None,
+    target: Target = None,
+    k: Margin = None,
+    tokens_in: Annotated[float | None, typer.Option(help="Prompt tokens of a request.")] = None,
+    tokens_out: Annotated[float | None, typer.Option(help="Tokens of an answer.")] = None,
+    price_in: Annotated[float | None, typer.Option(help="Dollars per million of them.")] = None,
+    price_out: Annotated[float | None, typer.Option(help="Dollars per million of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Foresee a run: give --p and --steps, or name a task to measure a model on it.
+
+    For example ``reason estimate --p 0.9978 --steps 1048575 --target 0.95``, which asks no model.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if p is None or steps is None:
+        raise UsageError("give --p and --steps, or a task: reason estimate hanoi --disks 20")
+    settings = load_settings({"target": target, "k": k})
+    price = None if price_in is None or price_out is None else (price_in, price_out)
+    basis = Basis(_share("--p", p), _share("--v", v), tokens_in, tokens_out, price)
+    margin = settings.k if k is not None and settings.k != "auto" else None
+    show(None, forecast(basis, steps, settings.target, margin), as_json=as_json)
+
+
+def _share(flag: str, value: float) -> Interval:
+    if not 0 <= value <= 1:
+        raise UsageError(f"{flag} must lie between 0 and 1, not {value:g}")
+    return Interval.exact(value)
+
+
+@app.command()
+def hanoi(
+    disks: Annotated[int, typer.Option("--disks", "-n", help="Number of disks, 1 to 64.")],
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="Model spec. [default: embedded]")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Steps to ask. [default: 200 to 2,000, by length]")
+    ] = None,
+    target: Target = None,
+    k: Margin = None,
+    first_temperature: Annotated[
+        float | None, typer.Option(help="Temperature of a step's first vote. [default: 0]")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Temperature of the votes. [default: 0.1]")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Completion cap.")] = None,
+    style: Annotated[str | None, typer.Option(help="Prompt style. [default: auto]")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Requests in flight per model. [default: 16]")
+    ] = None,
+    red_flag: Annotated[
+        list[str] | None, typer.Option(help="Pattern of answers to discard; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of steps.")] = 0,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Ask a model random steps of Towers of Hanoi and foresee the whole run."""
+    flags = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("disks", "samples", "seed", "as_json", "quiet")
+    }
+    flags["k"] = k or "auto"
+    task = {"name": "hanoi", "disks": disks}
+    build_task(task, "compact")
+    config = RunConfig(task, load_settings(flags).options())
+    config.check()
+    skill, seen = asyncio.run(_watched(config, samples, seed, quiet=quiet))
+    show(skill, seen, as_json=as_json)
+
+
+async def _watched(
+    config: RunConfig, samples: int | None, seed: int, *, quiet: bool
+) -> tuple[Skill, Forecast]:
+    """The estimate, with a count of answers on a terminal while it is made."""
+    accounts: list[Spending] = []
+    work = asyncio.ensure_future(
+        estimate(config, samples=samples, seed=seed, watch=accounts.append)
+    )
+    if quiet or not stderr.is_terminal:
+        return await work
+    with stderr.status("opening the model") as spinner:
+        while not work.done():
+            await asyncio.wait({work}, timeout=0.2)
+            if accounts:
+                spent = accounts[0]
+                spinner.update(f"{spent.samples:,} answers, {spent.tokens:,} tokens")
+    return await work
+
+
+def show(skill: Skill | None, seen: Forecast, *, as_json: bool) -> None:
+    """Print a forecast, and what it was measured on."""
+    if as_json:
+        data = asdict(seen) | {"measured": _measured(skill) if skill else None}
+        data["success"] = seen.success._asdict()
+        data["seconds"] = seen.seconds._asdict() if seen.seconds else None
+        print_json(data)
+        return
+    Console().print(forecast_table(skill, seen))
+
+
+def _measured(skill: Skill) -> dict[str, Any]:
+    """What was measured; of the hard steps the ten hardest."""
+    hardest = sorted(skill.contests, key=lambda contest: contest.right - contest.top_wrong)
+    return asdict(skill) | {
+        "p": skill.p._asdict(),
+        "v": skill.v._asdict(),
+        "contests": len(skill.contests),
+        "lost": sum(contest.lost for contest in skill.contests),
+        "lost_share": skill.lost,
+        "hardest": [asdict(contest) for contest in hardest[:10]],
+    }
