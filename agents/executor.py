@@ -12,6 +12,7 @@ from typing import Any
 
 from agents.budget import Budget
 from agents.microagent import Decision
+from agents.pilot import Pilot
 from agents.pipeline import Pipeline, Settled
 from agents.status import RunStatus
 from reason.errors import Interrupted
@@ -30,6 +31,9 @@ class Executor:
         journal: the truth; its head is where execution starts.
         budget: checked before every step.
         status: kept up to date for displays.
+
+    Attributes:
+        pilot: chooses the margin as the run goes on, where that was asked for.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Executor:
         self.budget, self.status = budget, status
         self.spending = pipeline.agent.spending
         self._seconds = budget.seconds
+        self.pilot: Pilot | None = None
         head = journal.head()
         self.step = head.step
         record = Record(head.action, head.state)
@@ -98,8 +103,21 @@ class Executor:
         self.journal.append(rows, self.spending.take(), self._lap(), samples, collisions=collisions)
         self.step, self.state = rows[-1].step, settled[-1].state
         self._show(rows, settled)
+        if self.pilot is not None:
+            self._steer(self.pilot, settled)
         if self.pipeline.surplus or self.pipeline.flagged:
             self.charge()
+
+    def _steer(self, pilot: Pilot, settled: Sequence[Settled]) -> None:
+        """Let the pilot see the votes; a new margin holds from the next step on."""
+        won = sum([decision.tally[0] for decision, _ in settled])
+        lost = sum([sum(decision.tally[1:]) for decision, _ in settled])
+        if not pilot.see(won, lost):
+            return
+        if pilot.reconsider(self.step):
+            self.pipeline.agent.set_k(pilot.k)
+            self.status.k = pilot.k
+        self.journal.set_meta("pilot", pilot.dump())
 
     def _thrown_away(self) -> tuple[int, int]:
         pipeline = self.pipeline

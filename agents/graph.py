@@ -21,6 +21,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agents.calibration import choose_k, measure, trials_for
 from agents.executor import Executor, interrupted
 from agents.microagent import Microagent
+from agents.pilot import Pilot
 from agents.status import RunStatus, StopSwitch
 from reason.errors import ReasonError
 from runs.journal import Journal
@@ -29,6 +30,7 @@ from tasks.base import Record, Task, Verdict
 
 CHUNK_STEPS = 4096
 CHUNK_SECONDS = 5.0
+UNKNOWN_STEPS = 1000  # taken for the length of a task that does not know it
 RECURSION_LIMIT = 2**31 - 1
 
 
@@ -62,7 +64,7 @@ class Mission:
     auto_target: float | None = None
 
     async def plan(self, state: RunState) -> RunState:
-        """Settle k (measured once per run and kept in the journal) and the starting point."""
+        """Settle k and the starting point."""
         return await self._guarded(self._plan)
 
     async def execute(self, state: RunState) -> RunState:
@@ -88,17 +90,22 @@ class Mission:
         return {"k": self.agent.policy.k, **self._next()}
 
     async def _plan_k(self, target: float) -> None:
-        known = self.journal.get_meta("k")
+        """Measure the model, once per run, and leave the margin to a pilot."""
+        steps = self.task.steps() or UNKNOWN_STEPS
+        known = self.journal.get_meta("pilot")
         if known is None:
-            steps = self.task.steps() or 1000
             agent = self.agent
             skill = await measure(
                 self.task, agent.engines, agent.policy, agent.spending, trials_for(steps, target)
             )
             self.executor.charge()
-            known = str(choose_k(skill, steps, target))
-            self.journal.set_meta("k", known)
-        self.agent.set_k(int(known))
+            k = choose_k(skill, steps, target)
+            pilot = Pilot(target, steps, skill.right, skill.valid - skill.right, [(0, k)])
+            self.journal.set_meta("pilot", pilot.dump())
+        else:
+            pilot = Pilot.load(known, target, steps)
+        self.agent.set_k(pilot.k)
+        self.executor.pilot = pilot
 
     async def _execute(self) -> RunState:
         self.status.phase = "execute"

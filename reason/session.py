@@ -19,6 +19,7 @@ from agents.budget import Budget, Limits
 from agents.executor import Executor
 from agents.graph import RECURSION_LIMIT, Mission, RunState, build_graph
 from agents.microagent import Microagent
+from agents.pilot import Pilot
 from agents.pipeline import Draft, ModelDraft, Pipeline, TaskDraft
 from agents.policy import VotePolicy
 from agents.spending import Spending
@@ -204,7 +205,6 @@ def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState)
     """The journal's totals and the graph's last word as one object."""
     totals, head = journal.totals(), journal.head()
     costs = [usage.cost_usd for usage in journal.usage()]
-    known = journal.get_meta("k") if config.options.k == "auto" else config.options.k
     status = cast(Status, final["status"])
     return Summary(
         run_id=run.run_id,
@@ -216,7 +216,7 @@ def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState)
         votes=totals.votes,
         flagged=totals.flagged,
         surplus_votes=totals.surplus,
-        k=None if known is None else int(known),
+        k=_margin(config, journal),
         model=" ".join(config.options.model),
         tokens=Tokens(prompt=totals.prompt_tokens, completion=totals.completion_tokens),
         cost_usd=None if None in costs else round(sum(c for c in costs if c is not None), 6),
@@ -225,3 +225,12 @@ def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState)
         message=final.get("message", ""),
         hash=head.hash.hex(),
     )
+
+
+def _margin(config: RunConfig, journal: Journal) -> int | None:
+    """The margin given, or the one that the pilot has settled on; None before it has."""
+    options = config.options
+    if options.k != "auto":
+        return options.k
+    known = journal.get_meta("pilot")
+    return Pilot.load(known, options.target, 0).k if known else None
