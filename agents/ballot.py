@@ -8,7 +8,8 @@ repaired. Votes count in the order asked for. Several models share the draws in 
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.voting import Race
+from agents.policy import VotePolicy
+from agents.voting import LikelihoodRace, Race
 from engines.base import Engine, Request, Sample
 from engines.concurrency import in_order
 from reason.prompt import Prompt
@@ -27,11 +28,12 @@ class Draw(NamedTuple):
 
 
 class Ballot:
-    """One race on one prompt.
+    """One race on one step.
 
     Args:
         agent: whose task, policy and account are used.
-        engines: the models that vote; draw ``i`` goes to engine ``i`` modulo their number.
+        engines: the models that vote, in the turns of the policy's schedule.
+        state: the state that the step starts from.
         on_first: told the first valid vote as soon as it is there, before the others.
 
     Attributes:
@@ -44,17 +46,21 @@ class Ballot:
         self,
         agent: "Microagent",
         engines: tuple[Engine, ...],
+        state: Any,
         on_first: Callable[[Any], None] | None = None,
     ) -> None:
-        self.agent, self.engines, self.on_first = agent, engines, on_first
-        self.race = Race(agent.policy.k, agent.policy.rule)
+        self.agent, self.engines, self.state, self.on_first = agent, engines, state, on_first
+        self.race = _race(agent.policy, len(engines))
+        self._turns = _turns(agent.policy, len(engines))
+        self._single = len(engines) == len(agent.variants) == 1
+        self._prompts: dict[int, Prompt] = {}
         self.flagged = 0
         self.rounds = 0
         self.asked = 0
         self.draws: list[Draw] = []
         self._first: list[Hashable] = []
         self._steps: dict[Hashable, Any] = {}
-        self._read: dict[str, Hashable | RedFlag] = {}
+        self._read: dict[tuple[int, str], Hashable | RedFlag] = {}
 
     @property
     def winner(self) -> Any:
@@ -66,7 +72,7 @@ class Ballot:
         """Whether the first two valid votes both lost."""
         return len(self._first) == 2 and self.race.leader not in self._first
 
-    async def run(self, prompt: Prompt) -> bool:
+    async def run(self) -> bool:
         """Draw rounds until the race is decided (True) or the votes are spent (False)."""
         race, limit = self.race, self.agent.policy.max_votes
         while not race.decided:
@@ -77,65 +83,86 @@ class Ballot:
                 self.agent.check()
             self.rounds += 1
             self.asked += count
-            await self._round(prompt, len(self.draws), count)
+            await self._round(len(self.draws), count)
         return True
 
-    async def _round(self, prompt: Prompt, first: int, count: int) -> None:
+    async def _round(self, first: int, count: int) -> None:
         """Draw ``count`` votes at once and count them in the order asked for."""
-        policy, engines = self.agent.policy, self.engines
-        temperatures = policy.temperatures(first, count)
-        if len(engines) > 1:
+        temperatures = self.agent.policy.temperatures(first, count)
+        if not self._single:
             parts = [(at, temperatures[at : at + 1]) for at in range(count)]
         elif self.on_first is not None and count > 1:  # the first vote must not wait for the rest
             parts = [(0, temperatures[:1]), (1, temperatures[1:])]
         else:
             parts = [(0, temperatures)]
-        await in_order((self._ask(prompt, first + at, part) for at, part in parts), self._tally)
+        await in_order((self._ask(first + at, part) for at, part in parts), self._tally)
 
     async def _ask(
-        self, prompt: Prompt, first: int, temperatures: tuple[float, ...]
-    ) -> tuple[str, list[Sample]]:
-        """One request; the model that is charged, and its samples."""
-        engine = self.engines[first % len(self.engines)]
-        cap, stop = self.agent.policy.max_tokens, self.agent.task.stop
-        samples = await engine.sample(Request(prompt, cap, temperatures, first, stop))
-        return engine.model, samples
+        self, first: int, temperatures: tuple[float, ...]
+    ) -> tuple[int, int, list[Sample]]:
+        """One request; the turns of its model and its variant, and its samples."""
+        agent, voter = self.agent, self._turns[first % len(self._turns)]
+        # Models take turns with the draws, variants with the rounds of models.
+        variant = first // len(self._turns) % len(agent.variants)
+        if variant not in self._prompts:
+            self._prompts[variant] = agent.variants[variant].prompt(self.state)
+        cap, stop = agent.policy.max_tokens, agent.task.stop
+        number = agent.first_draw + first
+        request = Request(self._prompts[variant], cap, temperatures, number, stop)
+        return voter, variant, await self.engines[voter].sample(request)
 
-    def _tally(self, answer: tuple[str, list[Sample]]) -> None:
-        model, samples = answer
+    def _tally(self, answer: tuple[int, int, list[Sample]]) -> None:
+        voter, variant, samples = answer
         for sample in samples:
-            self._count(model, sample)
+            self._count(voter, variant, sample)
 
-    def _count(self, model: str, sample: Sample) -> None:
+    def _count(self, voter: int, variant: int, sample: Sample) -> None:
         """Charge a sample and count its vote, or its red flag."""
-        self.agent.spending.add(model, sample)
-        vote = self._vote(sample)
+        self.agent.spending.add(self.engines[voter].model, sample)
+        vote = self._vote(variant, sample)
         if isinstance(vote, RedFlag):
             self.flagged += 1
             self.draws.append(Draw(len(self.draws), sample, vote.reason))
             return
-        self.race.add(vote)
+        self.race.add(vote, voter)
         self.draws.append(Draw(len(self.draws), sample, ""))
         if len(self._first) < 2:
             self._first.append(vote)
             if self.on_first is not None and len(self._first) == 1:
                 self.on_first(self._steps[vote])
 
-    def _vote(self, sample: Sample) -> Hashable | RedFlag:
+    def _vote(self, variant: int, sample: Sample) -> Hashable | RedFlag:
         if sample.finish == "length":
             return RedFlag("length")
-        text = sample.text
-        if text not in self._read:  # votes of one step are mostly equal to the letter
-            self._read[text] = self._parse(text)
-        return self._read[text]
+        heard = (variant, sample.text)
+        if heard not in self._read:  # votes of one step are mostly equal to the letter
+            self._read[heard] = self._parse(*heard)
+        return self._read[heard]
 
-    def _parse(self, text: str) -> Hashable | RedFlag:
-        if any(pattern.search(text) for pattern in self.agent.policy.red_flags):
+    def _parse(self, variant: int, text: str) -> Hashable | RedFlag:
+        agent = self.agent
+        if any(pattern.search(text) for pattern in agent.policy.red_flags):
             return RedFlag("predicate")
         try:
-            step = self.agent.task.parse(text)
+            step = agent.variants[variant].parse(text)
         except RedFlag as flag:
             return flag
-        key = self.agent.task.key(step)
+        if agent.policy.check_transitions and (fault := agent.task.objection(self.state, step)):
+            return RedFlag(fault)
+        key = agent.task.key(step)
         self._steps.setdefault(key, step)
         return key
+
+
+def _turns(policy: VotePolicy, voters: int) -> tuple[int, ...]:
+    """Whose turn each draw is."""
+    if voters > 1 and policy.schedule:
+        return policy.schedule
+    return tuple(range(voters))
+
+
+def _race(policy: VotePolicy, voters: int) -> Race | LikelihoodRace:
+    """The race that the policy asks for; a single model in reserve votes by margin."""
+    if policy.evidence is not None and voters == len(policy.evidence.weights):
+        return LikelihoodRace(*policy.evidence)
+    return Race(policy.k, "first-to-k" if policy.rule == "first-to-k" else "ahead-by-k")

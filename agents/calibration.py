@@ -107,14 +107,15 @@ class Examiner:
 
     def __post_init__(self) -> None:
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
+        self._variants = self.task.variants()[: self.policy.variants]
         self.prompt_tokens = self.completion_tokens = self.answers = 0
 
     async def ask(self, at: int, trial: Trial, draw: int = 0) -> Hashable:
         """The key of one answer to a trial; None for a red-flagged one."""
         engine, policy = self.engines[at % len(self.engines)], self.policy
-        request = Request(
-            trial.prompt, policy.max_tokens, (policy.temperature,), draw, self.task.stop
-        )
+        variant = self._variants[(at + draw) % len(self._variants)]
+        prompt, heat = variant.prompt(trial.state), (policy.temperature,)
+        request = Request(prompt, policy.max_tokens, heat, draw, self.task.stop)
         async with self._in_flight:
             (sample,) = await engine.sample(request)
         self.spending.add(engine.model, sample)
@@ -124,9 +125,12 @@ class Examiner:
         if sample.finish == "length" or any(p.search(sample.text) for p in policy.red_flags):
             return None
         try:
-            return self.task.key(self.task.parse(sample.text))
+            step = variant.parse(sample.text)
         except RedFlag:
             return None
+        if policy.check_transitions and self.task.objection(trial.state, step):
+            return None
+        return self.task.key(step)
 
     async def contest(self, at: int, trial: Trial, repeats: int) -> Contest:
         """Ask one trial ``repeats`` times more."""

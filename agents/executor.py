@@ -15,10 +15,11 @@ from agents.microagent import Decision
 from agents.pilot import Pilot
 from agents.pipeline import Pipeline, Settled
 from agents.status import RunStatus
-from reason.errors import Interrupted
+from reason.errors import Interrupted, NoConvergence
 from runs.journal import Journal, SampleRow, StepRow
 from tasks.base import Record, Task
 
+ROLLBACKS = 8  # in a row, each taking back more than the last
 YIELD_SECONDS = 0.02  # how long a run of instant answers may keep signals and displays waiting
 
 
@@ -31,23 +32,36 @@ class Executor:
         journal: the truth; its head is where execution starts.
         budget: checked before every step.
         status: kept up to date for displays.
+        rollback: steps to take back and do anew when one does not converge.
 
     Attributes:
         pilot: chooses the margin as the run goes on, where that was asked for.
     """
 
     def __init__(
-        self, task: Task, pipeline: Pipeline, journal: Journal, budget: Budget, status: RunStatus
+        self,
+        task: Task,
+        pipeline: Pipeline,
+        journal: Journal,
+        budget: Budget,
+        status: RunStatus,
+        rollback: int = 0,
     ) -> None:
         self.task, self.pipeline, self.journal = task, pipeline, journal
         self.budget, self.status = budget, status
         self.spending = pipeline.agent.spending
         self._seconds = budget.seconds
         self.pilot: Pilot | None = None
-        head = journal.head()
+        self._rollback, self._tries, self._furthest = rollback, 0, 0
+        self.step = 0
+        self.state: Any = None
+        self._to_head()
+
+    def _to_head(self) -> None:
+        head = self.journal.head()
         self.step = head.step
         record = Record(head.action, head.state)
-        self.state: Any = task.restore(record) if head.step else task.initial()
+        self.state = self.task.restore(record) if head.step else self.task.initial()
 
     @property
     def finished(self) -> bool:
@@ -66,7 +80,7 @@ class Executor:
         try:
             while not self.finished and self.step < last:
                 self.budget.check()
-                self._commit(await self.pipeline.settle(self.state, self._left))
+                await self._advance()
                 now = time.monotonic()
                 if now >= end:
                     break
@@ -78,6 +92,34 @@ class Executor:
             self.charge()
             raise
         return self.finished
+
+    async def _advance(self) -> None:
+        """Settle and commit the next steps, or take steps back from a dead end."""
+        try:
+            settled = await self.pipeline.settle(self.state, self._left)
+        except NoConvergence:
+            if self._tries >= ROLLBACKS or not self._rollback or not self.step:
+                raise
+            self._take_back()
+        else:
+            self._commit(settled)
+
+    def _take_back(self) -> None:
+        """Undo the last steps: what led into a dead end may itself be wrong.
+
+        The same votes would lead there again, so the next attempt draws others. Attempts are
+        bounded until the run gets further than it ever was.
+        """
+        self.pipeline.discard()
+        self.charge()
+        self._tries = self._tries + 1 if self.step <= self._furthest else 1
+        self._furthest = max(self._furthest, self.step)
+        back = max(0, self.step - self._rollback * self._tries)
+        self.status.note = f"step {self.step + 1:,} met a dead end: back to step {back:,}"
+        self.journal.rollback(back)
+        self.pipeline.agent.first_draw += self.pipeline.agent.policy.max_votes
+        self._to_head()
+        self.status.steps, self.status.state = self.step, self.state
 
     @property
     def _left(self) -> int:

@@ -18,10 +18,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from agents.calibration import choose_k, measure, trials_for
 from agents.executor import Executor, interrupted
 from agents.microagent import Microagent
-from agents.pilot import Pilot
+from agents.planning import Planner
 from agents.status import RunStatus, StopSwitch
 from reason.errors import ReasonError
 from runs.journal import Journal
@@ -30,7 +29,6 @@ from tasks.base import Record, Task, Verdict
 
 CHUNK_STEPS = 4096
 CHUNK_SECONDS = 5.0
-UNKNOWN_STEPS = 1000  # taken for the length of a task that does not know it
 RECURSION_LIMIT = 2**31 - 1
 
 
@@ -50,8 +48,8 @@ class Mission:
     """Everything the nodes of one run share.
 
     Attributes:
-        auto_target: chance of success to choose k for, or None when k is given.
         genesis: start of the journal's hash chain.
+        planner: settles by measuring what the user left open, if anything.
     """
 
     task: Task
@@ -61,7 +59,7 @@ class Mission:
     status: RunStatus
     switch: StopSwitch
     genesis: bytes
-    auto_target: float | None = None
+    planner: Planner | None = None
 
     async def plan(self, state: RunState) -> RunState:
         """Settle k and the starting point."""
@@ -84,28 +82,10 @@ class Mission:
         }
 
     async def _plan(self) -> RunState:
-        if self.auto_target is not None:
-            await self._plan_k(self.auto_target)
+        if self.planner is not None:
+            await self.planner.plan(self.executor)
         self.status.k = self.agent.policy.k
         return {"k": self.agent.policy.k, **self._next()}
-
-    async def _plan_k(self, target: float) -> None:
-        """Measure the model, once per run, and leave the margin to a pilot."""
-        steps = self.task.steps() or UNKNOWN_STEPS
-        known = self.journal.get_meta("pilot")
-        if known is None:
-            agent = self.agent
-            skill = await measure(
-                self.task, agent.engines, agent.policy, agent.spending, trials_for(steps, target)
-            )
-            self.executor.charge()
-            k = choose_k(skill, steps, target)
-            pilot = Pilot(target, steps, skill.right, skill.valid - skill.right, [(0, k)])
-            self.journal.set_meta("pilot", pilot.dump())
-        else:
-            pilot = Pilot.load(known, target, steps)
-        self.agent.set_k(pilot.k)
-        self.executor.pilot = pilot
 
     async def _execute(self) -> RunState:
         self.status.phase = "execute"

@@ -49,11 +49,15 @@ class Microagent:
 
     Args:
         task: writes prompts and reads answers.
-        engines: the models that vote; draw ``i`` goes to engine ``i`` modulo their number.
+        engines: the models that vote, in the turns of the policy's schedule.
         policy: the settings of the vote.
         spending: where every sample is charged, whatever becomes of it.
         check: called between rounds; raises when a budget is spent.
         escalation: the model that votes on steps which the others leave undecided.
+
+    Attributes:
+        variants: the ways of asking in use.
+        first_draw: number of a step's first draw; it changes when a step is tried afresh.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class Microagent:
     ) -> None:
         self.task, self.engines, self.policy = task, tuple(engines), policy
         self.spending, self.check, self.escalation = spending, check, escalation
+        self.variants = tuple(task.variants()[: policy.variants])
+        self.first_draw = 0
 
     def set_k(self, k: int) -> None:
         """Change the margin from the next step on."""
@@ -91,7 +97,7 @@ class Deliberation:
         self, agent: Microagent, state: Any, on_first: Callable[[Any], None] | None = None
     ) -> None:
         self.agent, self.state = agent, state
-        self._ballots = [Ballot(agent, agent.engines, on_first)]
+        self._ballots = [Ballot(agent, agent.engines, state, on_first)]
 
     @property
     def asked(self) -> int:
@@ -109,16 +115,16 @@ class Deliberation:
         Raises NoConvergence when the policy is to stop, EngineError, and whatever the agent's
         ``check`` raises.
         """
-        agent, prompt, (ballot,) = self.agent, self.agent.task.prompt(self.state), self._ballots
-        if await ballot.run(prompt):
+        agent, (ballot,) = self.agent, self._ballots
+        if await ballot.run():
             return self._decision(ballot, "voted")
         policy = agent.policy.on_no_convergence
         if policy == "plurality" and ballot.race.votes:
             return self._decision(ballot, "plurality")
         if policy == "escalate" and agent.escalation is not None:
-            second = Ballot(agent, (agent.escalation,))
+            second = Ballot(agent, (agent.escalation,), self.state)
             self._ballots.append(second)
-            if await second.run(prompt):
+            if await second.run():
                 return self._decision(second, "escalated")
         raise NoConvergence(
             f"no answer was decided within {agent.policy.max_votes} samples (tally "

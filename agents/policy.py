@@ -2,9 +2,17 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from agents.voting import Rule
+
+
+class Evidence(NamedTuple):
+    """What votes are worth: the log-odds of each model's, and the sum that decides (nats)."""
+
+    weights: tuple[float, ...]
+    threshold: float
+
 
 OnNoConvergence: TypeAlias = Literal["stop", "plurality", "escalate"]
 
@@ -23,6 +31,11 @@ class VotePolicy:
             converging.
         on_no_convergence: stop resumably, take the plurality, or escalate to another model.
         red_flags: patterns; an answer in which one is found is red-flagged.
+        variants: ways of asking that the votes of a step take by turns.
+        ladder: temperatures that the votes after the first take by turns, in place of one.
+        check_transitions: red-flag answers that the task's rules forbid.
+        evidence: weighs the votes of models by what each is known to be worth.
+        schedule: which model takes which draw, over and over; empty lets them take turns.
     """
 
     k: int = 3
@@ -33,8 +46,19 @@ class VotePolicy:
     max_votes: int = 100
     on_no_convergence: OnNoConvergence = "stop"
     red_flags: tuple[re.Pattern[str], ...] = field(default=())
+    variants: int = 1
+    ladder: tuple[float, ...] = ()
+    check_transitions: bool = False
+    evidence: Evidence | None = None
+    schedule: tuple[int, ...] = ()
 
     def temperatures(self, first: int, count: int) -> tuple[float, ...]:
         """Temperatures of the ``count`` draws of a step that follow its first ``first``."""
+        if self.ladder:
+            rungs = len(self.ladder)
+            return tuple(
+                self.ladder[(draw - 1) % rungs] if draw else self.first_temperature
+                for draw in range(first, first + count)
+            )
         later = (self.temperature,) * (count - 1)
         return (self.temperature if first else self.first_temperature, *later)

@@ -6,12 +6,18 @@ first, and a race can be tested without any model.
 
 ``needed`` is the least number of further votes that can decide the race. Asking for exactly that
 many in each round draws every vote that a one-at-a-time vote would have drawn and not one more.
+
+Models of different skill vote by likelihood: each vote counts the log-odds ln(p/(1-p)) of its
+voter, and the race ends when the sums of the leader and of the runner-up are far enough apart for
+the wanted posterior odds: Wald's sequential test, with the closest rival as the alternative.
+Among equal models that is ahead-by-k to the letter.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from math import ceil
 from typing import Literal, TypeAlias
 
-Rule: TypeAlias = Literal["ahead-by-k", "first-to-k"]
+Rule: TypeAlias = Literal["ahead-by-k", "first-to-k", "likelihood"]
 
 
 class Race:
@@ -33,8 +39,8 @@ class Race:
         self.votes = 0
         self._lead_by = rule == "ahead-by-k"
 
-    def add(self, key: Hashable) -> bool:
-        """Count one vote; returns whether the race is decided now."""
+    def add(self, key: Hashable, voter: int = 0) -> bool:
+        """Count one vote, whoever cast it; returns whether the race is decided now."""
         counts = self.counts
         count = counts.get(key, 0) + 1
         counts[key] = count
@@ -75,3 +81,65 @@ class Race:
             return ()
         rest = sorted((n for key, n in self.counts.items() if key != self.leader), reverse=True)
         return (self.counts[self.leader], *rest)
+
+
+class LikelihoodRace:
+    """Weighs votes until the evidence for one candidate suffices.
+
+    Args:
+        weights: log-odds of each voter, in nats; votes of a voter at 0 count for nothing.
+        threshold: the difference of sums that decides.
+    """
+
+    __slots__ = ("counts", "leader", "threshold", "votes", "weights")
+
+    def __init__(self, weights: Sequence[float], threshold: float) -> None:
+        if max(weights) <= 0:
+            raise ValueError("no voter is better than a coin")
+        self.weights, self.threshold = weights, threshold
+        self.counts: dict[Hashable, list[int]] = {}
+        self.leader: Hashable = None
+        self.votes = 0
+
+    def add(self, key: Hashable, voter: int = 0) -> bool:
+        """Count one vote of ``voter``; returns whether the race is decided now."""
+        counts = self.counts.setdefault(key, [0] * len(self.weights))
+        counts[voter] += 1
+        self.votes += 1
+        if self.leader is None or self._apart(counts, self.counts[self.leader]) > 0:
+            self.leader = key
+        return self.decided
+
+    def _apart(self, one: Sequence[int], other: Sequence[int]) -> float:
+        """Evidence for one candidate over another.
+
+        Differences are counted before they are weighed, so that equal weights add no rounding.
+        """
+        pairs = zip(self.weights, one, other, strict=True)
+        return sum(weight * (mine - yours) for weight, mine, yours in pairs)
+
+    @property
+    def score(self) -> float:
+        """Evidence for the leader over the closest rival, or over nothing."""
+        if self.leader is None:
+            return 0.0
+        lead, nothing = self.counts[self.leader], [0] * len(self.weights)
+        rivals = [counts for key, counts in self.counts.items() if key != self.leader]
+        return min(self._apart(lead, rival) for rival in [*rivals, nothing])
+
+    @property
+    def decided(self) -> bool:
+        """Whether the evidence suffices."""
+        return self.score >= self.threshold
+
+    @property
+    def needed(self) -> int:
+        """The least number of further votes that can decide the race."""
+        return max(0, ceil((self.threshold - self.score) / max(self.weights) - 1e-9))
+
+    def tally(self) -> tuple[int, ...]:
+        """Votes per candidate, the leader's first, then falling."""
+        if self.leader is None:
+            return ()
+        rest = [sum(counts) for key, counts in self.counts.items() if key != self.leader]
+        return (sum(self.counts[self.leader]), *sorted(rest, reverse=True))

@@ -19,8 +19,10 @@ from agents.budget import Budget, Limits
 from agents.executor import Executor
 from agents.graph import RECURSION_LIMIT, Mission, RunState, build_graph
 from agents.microagent import Microagent
+from agents.mixture import turns
 from agents.pilot import Pilot
 from agents.pipeline import Draft, ModelDraft, Pipeline, TaskDraft
+from agents.planning import MixturePlanner, PilotPlanner, Planner
 from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.status import RunStatus, StopSwitch
@@ -88,7 +90,23 @@ class RunConfig:
             max_votes=limit,
             on_no_convergence=options.on_no_convergence,
             red_flags=tuple(re.compile(pattern) for pattern in options.red_flag),
+            variants=options.variants,
+            ladder=tuple(options.ladder),
+            check_transitions=options.check_transitions,
+            schedule=self.schedule(),
         )
+
+    def schedule(self) -> tuple[int, ...]:
+        """Whose turn each draw is, before the models are measured."""
+        models = len(self.options.model)
+        if self.options.mix in ("turns", "evidence"):
+            return ()
+        weights = [int(weight) for weight in self.options.mix.split(",")]
+        if len(weights) != models or not sum(weights):
+            raise UsageError(
+                f"--mix {self.options.mix} must give a weight to each of {models} models"
+            )
+        return turns(weights)
 
     def check(self) -> None:
         """Raise UsageError for anything that can be known to be wrong before starting."""
@@ -101,6 +119,12 @@ class RunConfig:
             )
         if options.draft_model and options.speculate != "draft":
             raise UsageError("--draft-model needs --speculate draft")
+        if options.mix == "evidence" and options.vote != "likelihood":
+            raise UsageError("--mix evidence needs --vote likelihood")
+        if options.vote == "likelihood" and options.k == "auto":
+            raise UsageError("--vote likelihood sets no margin: leave --k auto out")
+        if options.variants > (known := len(task.variants())):
+            raise UsageError(f"--variants {options.variants}: {task.label} has {known}")
         self.policy(task)
 
 
@@ -189,16 +213,31 @@ def _mission(
     budget = Budget(limits, spending, totals.seconds)
     agent = Microagent(task, voters, config.policy(task), spending, budget.check, escalation)
     pipeline = _pipeline(agent, options, rest)
-    executor = Executor(task, pipeline, journal, budget, status)
+    executor = Executor(task, pipeline, journal, budget, status, options.rollback)
     status.steps = status.steps_before = executor.step
     status.steps_total, status.state = task.steps(), executor.state
     status.votes, status.flagged = totals.votes, totals.flagged
     status.surplus = totals.surplus
     status.tokens, status.usd = spending.tokens, spending.usd
-    target = options.target if options.k == "auto" else None
     return Mission(
-        task, agent, executor, journal, status, switch, config.genesis, auto_target=target
+        task,
+        agent,
+        executor,
+        journal,
+        status,
+        switch,
+        config.genesis,
+        planner=_planner(options, agent, journal),
     )
+
+
+def _planner(options: RunOptions, agent: Microagent, journal: Journal) -> Planner | None:
+    """What is left to settle by measuring the models."""
+    if options.k == "auto":
+        return PilotPlanner(agent, journal, options.target)
+    if options.vote == "likelihood":
+        return MixturePlanner(agent, journal, options.target, by_worth=options.mix == "evidence")
+    return None
 
 
 def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState) -> Summary:
@@ -230,6 +269,8 @@ def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState)
 def _margin(config: RunConfig, journal: Journal) -> int | None:
     """The margin given, or the one that the pilot has settled on; None before it has."""
     options = config.options
+    if options.vote == "likelihood":
+        return None
     if options.k != "auto":
         return options.k
     known = journal.get_meta("pilot")

@@ -32,6 +32,7 @@ RESERVED = {"REASON_CONFIG", "REASON_API_KEY", "REASON_KILL_AT"}
 
 
 Price = Annotated[float, Field(ge=0)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
 
 
 class RunOptions(BaseModel):
@@ -67,6 +68,16 @@ class RunOptions(BaseModel):
     """The model that votes on undecided steps under ``escalate``."""
     red_flag: Annotated[list[str], NoDecode] = Field(default_factory=list)
     """Patterns; an answer in which one is found is discarded."""
+    variants: int = Field(1, ge=1, le=1000)
+    """Ways of asking that the votes of a step take by turns, so that they err apart."""
+    ladder: Annotated[list[Temperature], NoDecode] = Field(default_factory=list)
+    """Temperatures that the votes after the first take by turns, in place of ``temperature``."""
+    mix: str = "turns"
+    """Whose turn a draw is among several models: turns, evidence, or weights such as 3,1."""
+    check_transitions: bool = False
+    """Red-flag answers that break the rules of the task; the rules then help to solve it."""
+    rollback: int = Field(0, ge=0)
+    """Steps taken back, and done anew, when a step does not converge."""
     speculate: Speculation = "none"
     """Start later steps early, from a step's own first vote or from a draft; changes no answer."""
     window: int = Field(64, ge=1, le=65536)
@@ -86,6 +97,18 @@ class RunOptions(BaseModel):
     @classmethod
     def _split(cls, value: object) -> object:
         return value.split() if isinstance(value, str) else value
+
+    @field_validator("ladder", mode="before")
+    @classmethod
+    def _rungs(cls, value: object) -> object:
+        return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("mix")
+    @classmethod
+    def _is_mix(cls, value: str) -> str:
+        if value not in ("turns", "evidence") and not re.fullmatch(r"\d+(,\d+)*", value):
+            raise ValueError("must be turns, evidence, or whole weights such as 3,1")
+        return value
 
     @field_validator("k", mode="before")
     @classmethod

@@ -138,6 +138,27 @@ class Journal:
         self._write(values, counts, usage, seconds, samples, collisions)
         self._head = head
 
+    def rollback(self, step: int) -> None:
+        """Take back all steps after ``step``; what they cost stays counted. Raises StorageError.
+
+        The chain goes on from the row left last, so a journal with steps taken back is as sound
+        as any other; how many were is kept under ``rolled_back``.
+        """
+        gone = self._head.step - step
+        count = int(self.get_meta("rolled_back") or 0) + gone
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM steps WHERE step > ?", (step,))
+            self._db.execute("DELETE FROM samples WHERE step > ?", (step,))
+            self._db.execute("UPDATE totals SET steps = ?", (step,))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('rolled_back', ?)", (str(count),))
+            reach("inside-rollback")
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon()
+            raise write_fault(error, self.path) from None
+        self._head = self._read_head()
+
     def charge(
         self,
         usage: Sequence[UsageDelta],

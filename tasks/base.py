@@ -7,7 +7,7 @@ finished record, and :meth:`Task.trials`, random steps of known answer on which 
 measured before a run. Neither is called while a step is being decided.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -37,8 +37,25 @@ class Record(NamedTuple):
 class Trial(NamedTuple):
     """A step whose right answer is known, to measure a model on."""
 
-    prompt: Prompt
+    state: Any
     key: Hashable
+
+
+class Variant(NamedTuple):
+    """One of several ways to ask for the same step.
+
+    A model that errs at a state errs at every vote on it, if all votes ask in the same words.
+    Asked in other words, or with the puzzle's pegs renamed, it mostly errs elsewhere.
+
+    Attributes:
+        name: for people.
+        prompt: what a microagent sees of a state.
+        parse: reads an answer back into the task's own terms; raises RedFlag.
+    """
+
+    name: str
+    prompt: Callable[[Any], Prompt]
+    parse: Callable[[str], Any]
 
 
 class Rehearsal(Protocol):
@@ -106,6 +123,18 @@ class Task(Protocol):
 
     def parse(self, text: str) -> Any:
         """Read one answer; raises RedFlag for any answer that breaks the demanded form."""
+        ...
+
+    def variants(self) -> Sequence[Variant]:
+        """Ways to ask for a step, :meth:`prompt` and :meth:`parse` first."""
+        ...
+
+    def objection(self, state: Any, step: Any) -> str:
+        """Why the rules forbid ``step`` at ``state``, or nothing.
+
+        It says whether a step is allowed, never whether it is right, and it is asked only when the
+        user wants transitions checked.
+        """
         ...
 
     def key(self, step: Any) -> Hashable:

@@ -37,7 +37,7 @@ def hanoi(
         float | None, typer.Option(help="Wanted chance of success for --k auto. [default: 0.99]")
     ] = None,
     vote: Annotated[
-        str | None, typer.Option(help="ahead-by-k or first-to-k. [default: ahead-by-k]")
+        str | None, typer.Option(help="ahead-by-k, first-to-k or likelihood. [default: ahead-by-k]")
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(help="Completion cap; longer answers are red-flagged.")
@@ -68,6 +68,23 @@ def hanoi(
     ] = None,
     red_flag: Annotated[
         list[str] | None, typer.Option(help="Pattern of answers to discard; may be repeated.")
+    ] = None,
+    variants: Annotated[
+        int | None, typer.Option(help="Ways of asking that votes take by turns. [default: 1]")
+    ] = None,
+    ladder: Annotated[
+        str | None, typer.Option(help="Temperatures of later votes by turns, such as 0.1,0.5.")
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(help="Turns of several models: turns, evidence or 3,1. [default: turns]"),
+    ] = None,
+    check_transitions: Annotated[
+        bool | None,
+        typer.Option(help="Red-flag answers that break the task's rules (the rules then help)."),
+    ] = None,
+    rollback: Annotated[
+        int | None, typer.Option(help="Steps to take back when one does not converge. [default: 0]")
     ] = None,
     speculate: Annotated[
         str | None,

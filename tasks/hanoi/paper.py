@@ -43,6 +43,20 @@ Current state: {state}
 
 Give the next move and the state after it."""
 
+REWORDED = """\
+Below is one moment of a Towers of Hanoi solution. Say what happens next.
+
+Pegs 0, 1 and 2 hold disks; the number of a disk is its size. Allowed is a move that takes the top \
+disk of one peg and lays it on an empty peg or on top of a larger disk. Pegs are written in order \
+as lists from the bottom up: in [[3, 2], [], [1]], peg 0 holds disk 3 under disk 2, peg 1 is empty \
+and peg 2 holds disk 1.
+
+Think briefly if you must. The last two lines of your answer have to be:
+move = [disk, from_peg, to_peg]
+next_state = [[peg 0], [peg 1], [peg 2]]"""
+
+WORDINGS = (SYSTEM, REWORDED)
+
 TURNS = {1: "forward (0 to 1, 1 to 2, 2 to 0)", -1: "backward (0 to 2, 2 to 1, 1 to 0)"}
 
 _MOVE = re.compile(r"\bmove\s*=\s*(\[[^\[\]]*\])")
@@ -57,14 +71,14 @@ def write_pegs(pegs: Pegs) -> str:
     return json.dumps(pegs)
 
 
-def write_prompt(pegs: Pegs, previous: Move | None, turn: int) -> list[Message]:
-    """The chat that asks for one step."""
+def write_prompt(pegs: Pegs, previous: Move | None, turn: int, wording: int = 0) -> list[Message]:
+    """The chat that asks for one step, in one of :data:`WORDINGS`."""
     user = USER.format(
         turn=TURNS[turn],
         previous=json.dumps(previous) if previous else "none",
         state=write_pegs(pegs),
     )
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+    return [{"role": "system", "content": WORDINGS[wording]}, {"role": "user", "content": user}]
 
 
 def write_answer(move: Move, pegs: Pegs) -> str:

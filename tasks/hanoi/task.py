@@ -1,17 +1,19 @@
 """Towers of Hanoi as a :class:`tasks.base.Task`."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple, TypeAlias
 
 from reason.errors import UsageError
 from reason.prompt import Prompt
-from tasks.base import Record, RedFlag, Rehearsal, Trial, Verdict
+from tasks.base import Record, RedFlag, Rehearsal, Trial, Variant, Verdict
 from tasks.hanoi import compact, paper
 from tasks.hanoi.examples import Situation, path_situation, random_situation, right_step
 from tasks.hanoi.picture import draw
 from tasks.hanoi.rehearsal import rehearse
+from tasks.hanoi.relabel import ORDERS, Order, inverse, parity, relabel_move, relabel_pegs
 from tasks.hanoi.rules import (
     MAX_DISKS,
     Move,
@@ -102,6 +104,36 @@ class Hanoi:
             raise RedFlag("disks")
         return Step(move, pegs)
 
+    def variants(self) -> Sequence[Variant]:
+        """The pegs renamed in all six ways; in the paper style, each in two wordings by turns."""
+        wordings = 1 if self.style == "compact" else 2
+        return [
+            self._variant(ORDERS[at % 6], (at // 6 + at) % wordings) for at in range(6 * wordings)
+        ]
+
+    def _variant(self, order: Order, wording: int) -> Variant:
+        name = f"pegs {''.join(map(str, order))}, wording {wording + 1}"
+        hear = partial(self._hear, inverse(order))
+        return Variant(name, partial(self._ask, order, wording), hear)
+
+    def _ask(self, order: Order, wording: int, state: State) -> Prompt:
+        pegs = relabel_pegs(state.pegs, order)
+        previous = relabel_move(state.previous, order) if state.previous else None
+        turn = self.turn * parity(order)
+        if self.style == "compact":
+            return compact.write_prompt(pegs, previous, turn)
+        return paper.write_prompt(pegs, previous, turn, wording)
+
+    def _hear(self, order: Order, text: str) -> Step:
+        move, pegs = self.parse(text)
+        return Step(relabel_move(move, order), relabel_pegs(pegs, order))
+
+    def objection(self, state: State, step: Step) -> str:
+        """The move must be legal, and the pegs those that follow from it."""
+        if not is_legal(state.pegs, step.move):
+            return "illegal move"
+        return "" if step.pegs == apply(state.pegs, step.move) else "wrong next state"
+
     def key(self, step: Step) -> Hashable:
         """The pair (move, next pegs) itself."""
         return step
@@ -155,8 +187,14 @@ class Hanoi:
         return [self._trial(draws[at % 2](rng, self.disks)) for at in range(count)]
 
     def _trial(self, situation: Situation) -> Trial:
-        write = compact.write_prompt if self.style == "compact" else paper.write_prompt
-        return Trial(write(*situation), Step(*right_step(situation)))
+        pegs, previous, turn = situation
+        move, after = right_step(situation)
+        if turn != self.turn:  # seen in a mirror, the same step turns the other way
+            mirror = ORDERS[1]
+            pegs, after = relabel_pegs(pegs, mirror), relabel_pegs(after, mirror)
+            previous = relabel_move(previous, mirror) if previous else None
+            move = relabel_move(move, mirror)
+        return Trial(State(pegs, previous), Step(move, after))
 
     def picture(self, state: State) -> str:
         """The pegs, for up to ten disks."""
