@@ -91,31 +91,32 @@ class LikelihoodRace:
         threshold: the difference of sums that decides.
     """
 
-    __slots__ = ("counts", "leader", "threshold", "votes", "weights")
+    __slots__ = ("_class_of", "_weights", "counts", "leader", "threshold", "votes")
 
     def __init__(self, weights: Sequence[float], threshold: float) -> None:
         if max(weights) <= 0:
             raise ValueError("no voter is better than a coin")
-        self.weights, self.threshold = weights, threshold
+        # Votes of equal weight are counted together before they are weighed, so that rounding
+        # cannot tell who cast them.
+        self._weights = sorted(set(weights))
+        self._class_of = [self._weights.index(weight) for weight in weights]
+        self.threshold = threshold
         self.counts: dict[Hashable, list[int]] = {}
         self.leader: Hashable = None
         self.votes = 0
 
     def add(self, key: Hashable, voter: int = 0) -> bool:
         """Count one vote of ``voter``; returns whether the race is decided now."""
-        counts = self.counts.setdefault(key, [0] * len(self.weights))
-        counts[voter] += 1
+        counts = self.counts.setdefault(key, [0] * len(self._weights))
+        counts[self._class_of[voter]] += 1
         self.votes += 1
         if self.leader is None or self._apart(counts, self.counts[self.leader]) > 0:
             self.leader = key
         return self.decided
 
     def _apart(self, one: Sequence[int], other: Sequence[int]) -> float:
-        """Evidence for one candidate over another.
-
-        Differences are counted before they are weighed, so that equal weights add no rounding.
-        """
-        pairs = zip(self.weights, one, other, strict=True)
+        """Evidence for one candidate over another."""
+        pairs = zip(self._weights, one, other, strict=True)
         return sum(weight * (mine - yours) for weight, mine, yours in pairs)
 
     @property
@@ -123,7 +124,7 @@ class LikelihoodRace:
         """Evidence for the leader over the closest rival, or over nothing."""
         if self.leader is None:
             return 0.0
-        lead, nothing = self.counts[self.leader], [0] * len(self.weights)
+        lead, nothing = self.counts[self.leader], [0] * len(self._weights)
         rivals = [counts for key, counts in self.counts.items() if key != self.leader]
         return min(self._apart(lead, rival) for rival in [*rivals, nothing])
 
@@ -135,7 +136,7 @@ class LikelihoodRace:
     @property
     def needed(self) -> int:
         """The least number of further votes that can decide the race."""
-        return max(0, ceil((self.threshold - self.score) / max(self.weights) - 1e-9))
+        return max(0, ceil((self.threshold - self.score) / self._weights[-1] - 1e-9))
 
     def tally(self) -> tuple[int, ...]:
         """Votes per candidate, the leader's first, then falling."""

@@ -5,6 +5,7 @@ gguf:/path/file.gguf          any GGUF model, likewise
 openai/NAME                   the OpenAI API (OPENAI_API_KEY; OPENAI_BASE_URL if set)
 http://HOST:PORT/v1#NAME      any OpenAI-compatible server (REASON_API_KEY if it wants a key)
 sim:error=0.01,flag=0.005,latency_ms=0,seed=1    a simulated model, for tests and benchmarks
+    (blind=0.01: at that share of prompts it errs four times in five, always alike)
 """
 
 import difflib
@@ -31,10 +32,11 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True)
 class Simulation:
-    """The skill of a simulated model: chances of a wrong and of a malformed answer, delay, seed."""
+    """A simulated model: chances of wrong and malformed answers, blind spots, delay, seed."""
 
     error: float = 0.0
     flag: float = 0.0
+    blind: float = 0.0
     latency_ms: float = 0.0
     seed: int = 0
 
@@ -106,8 +108,8 @@ def _simulation(text: str) -> Simulation:
                 f"model spec {text!r}: {key} must be a number, not {value!r}"
             ) from None
     simulation = Simulation(**values)  # type: ignore[arg-type]
-    if not (0 <= simulation.error <= 1 and 0 <= simulation.flag <= 1):
-        raise UsageError(f"model spec {text!r}: error and flag must lie between 0 and 1")
+    if not all(0 <= share <= 1 for share in (simulation.error, simulation.flag, simulation.blind)):
+        raise UsageError(f"model spec {text!r}: error, flag and blind must lie between 0 and 1")
     if not 0 <= simulation.latency_ms < 1e6:
         raise UsageError(f"model spec {text!r}: latency_ms must lie between 0 and 1e6")
     return simulation
@@ -178,6 +180,7 @@ def _open_simulated(text: str, simulation: Simulation, options: EngineOptions) -
         options.rehearse,
         error=simulation.error,
         flag=simulation.flag,
+        blind=simulation.blind,
         latency_ms=simulation.latency_ms,
         seed=simulation.seed,
     )

@@ -89,6 +89,12 @@ def hanoi(
     red_flag: Annotated[
         list[str] | None, typer.Option(help="Pattern of answers to discard; may be repeated.")
     ] = None,
+    variants: Annotated[
+        int | None, typer.Option(help="Ways of asking that votes take by turns. [default: 1]")
+    ] = None,
+    check_transitions: Annotated[
+        bool | None, typer.Option(help="Red-flag answers that break the task's rules.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the choice of steps.")] = 0,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
