@@ -16,7 +16,7 @@ from runs.journal import Totals
 from runs.killpoints import VARIABLE
 from runs.store import RunDir, create
 from runs.verify import verify_chain
-from tests.runs.material import GENESIS, row, usage
+from tests.runs.material import GENESIS, row, usage, write
 
 ROOT = Path(__file__).parents[2]
 ENDLESS = 10_000_000
@@ -168,3 +168,19 @@ def test_a_disk_without_room_is_told_and_leaves_a_journal_that_goes_on(
     assert totals.steps > 0
     finish(start(totals.steps + 50))
     assert examine(run, totals).steps == totals.steps + 50
+
+
+def test_killed_while_taking_steps_back(run: RunDir) -> None:
+    with run.journal(GENESIS) as journal:
+        write(journal, 20)
+    script = (
+        "import sys; from pathlib import Path; from runs.store import open_run; "
+        "from tests.runs.material import GENESIS; "
+        "open_run(Path(sys.argv[1])).journal(GENESIS).rollback(5)"
+    )
+    environment = {**os.environ, "REASON_KILL_AT": "inside-rollback"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(run.path)], env=environment, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert examine(run).steps == 20

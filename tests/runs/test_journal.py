@@ -236,3 +236,22 @@ class Sessions(RuleBasedStateMachine):
 
 TestSessions = Sessions.TestCase
 TestSessions.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+
+
+def test_steps_taken_back_leave_a_sound_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with Journal(path, GENESIS) as journal:
+        write(journal, 10)
+        before = journal.totals()
+        journal.rollback(6)
+        assert journal.head().step == journal.totals().steps == 6
+        assert journal.totals().votes == before.votes
+        write(journal, 9)
+        journal.rollback(0)
+        write(journal, 12)
+        assert journal.get_meta("rolled_back") == "13"
+    with Journal(tmp_path / "plain.sqlite", GENESIS) as plain:
+        write(plain, 12)
+        with Journal(path, GENESIS) as journal:
+            assert [row for row, _ in journal.rows()] == [row for row, _ in plain.rows()]
+            assert journal.head() == plain.head()
