@@ -179,8 +179,7 @@ def test_killed_while_taking_steps_back(run: RunDir) -> None:
         "open_run(Path(sys.argv[1])).journal(GENESIS).rollback(5)"
     )
     environment = {**os.environ, "REASON_KILL_AT": "inside-rollback"}
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(run.path)], env=environment, check=False
-    )
+    command = [sys.executable, "-c", script, str(run.path)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, check=False)
     assert done.returncode == -signal.SIGKILL
     assert examine(run).steps == 20
