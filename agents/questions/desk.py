@@ -1,0 +1,83 @@
+"""The desk at which one question is worked on: who is asked, how, and how often at most.
+
+Every call of a strategy goes through here, so every answer is charged, in the order asked for, and
+a question that runs wild stops at its own limit without hurting the others.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from agents.questions.prompting import Prompts
+from agents.spending import Spending
+from engines.base import Engine, Request, Sample
+from reason.errors import NoConvergence
+
+Role: TypeAlias = Literal["solver", "decomposer", "judge"]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How questions are worked on.
+
+    Attributes:
+        k: margin of every vote.
+        max_votes: answers that one vote may use.
+        first_temperature, temperature: of a vote's first answer, and of all others.
+        max_tokens: completion cap; a longer answer is red-flagged.
+        max_calls: answers that one question may use in all.
+        max_depth: levels of decomposition.
+        proposals: decompositions proposed before one is chosen.
+        max_subquestions: of a decomposer that reads the first answer.
+    """
+
+    k: int = 2
+    max_votes: int = 20
+    first_temperature: float = 0.0
+    temperature: float = 0.7
+    max_tokens: int = 512
+    max_calls: int = 1000
+    max_depth: int = 6
+    proposals: int = 3
+    max_subquestions: int = 8
+
+
+class Desk:
+    """See the module's text.
+
+    Args:
+        engines: who answers, by role.
+        manner: how.
+        prompts: in which words.
+        spending: where every answer is charged.
+
+    Attributes:
+        calls: answers drawn so far.
+    """
+
+    def __init__(
+        self, engines: dict[Role, Engine], manner: Manner, prompts: Prompts, spending: Spending
+    ) -> None:
+        self.engines, self.manner, self.prompts = engines, manner, prompts
+        self.spending = spending
+        self.calls = 0
+
+    async def ask(
+        self, role: Role, prompt: str, fields: dict[str, str], *, first: int = 0, count: int = 1
+    ) -> list[Sample]:
+        """Answers ``first`` to ``first + count - 1`` to a prompt, in order.
+
+        Raises NoConvergence at the question's limit, EngineError.
+        """
+        self.calls += count
+        if self.calls > self.manner.max_calls:
+            raise NoConvergence(f"the question used up its {self.manner.max_calls} answers")
+        manner, engine = self.manner, self.engines[role]
+        heats = tuple(
+            manner.temperature if draw else manner.first_temperature
+            for draw in range(first, first + count)
+        )
+        messages = self.prompts.write(prompt, **fields)
+        samples = await engine.sample(Request(messages, manner.max_tokens, heats, first))
+        for sample in samples:
+            self.spending.add(engine.model, sample)
+        return samples

@@ -1,0 +1,93 @@
+"""A vote on free answers: first-to-ahead-by-k over what the answers *mean*.
+
+Answers are read by a function that raises RedFlag for those to discard; two that are equivalent are
+votes for the same candidate, whatever their words. The rounds are those of a step's vote: each asks
+for the least number of answers that could decide, and answers count in the order asked for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from agents.questions.desk import Desk, Role
+from agents.questions.trace import Node
+from agents.voting import Race
+from engines.base import Sample
+from tasks.base import RedFlag
+
+Read = Callable[[str], str]
+"""The candidate that an answer names; raises RedFlag."""
+
+Same = Callable[[str, str], bool]
+"""Whether two candidates are one."""
+
+
+@dataclass
+class Election:
+    """One vote.
+
+    Attributes:
+        race: the votes, by candidate.
+        flagged: answers discarded.
+        texts: raw answers, in order.
+        spoken: for each candidate the first valid answer that named it, in full.
+    """
+
+    read: Read
+    same: Same
+    k: int
+    flagged: int = 0
+    texts: list[str] = field(default_factory=list)
+    spoken: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.race = Race(self.k)
+
+    @property
+    def winner(self) -> str | None:
+        """The candidate in the lead; None without a valid answer."""
+        return str(self.race.leader) if self.race.votes else None
+
+    def count(self, samples: Sequence[Sample]) -> None:
+        """Count answers as votes, or as red flags."""
+        for sample in samples:
+            self.texts.append(sample.text)
+            try:
+                if sample.finish == "length":
+                    raise RedFlag("length")
+                self._vote(self.read(sample.text), sample.text)
+            except RedFlag:
+                self.flagged += 1
+
+    def _vote(self, named: str, text: str) -> None:
+        known = next((one for one in self.spoken if one == named or self.same(one, named)), named)
+        self.spoken.setdefault(known, text)
+        self.race.add(known)
+
+    def node(self, kind: str, question: str) -> Node:
+        """The vote as part of a trace."""
+        tally = sorted(self.race.counts.items(), key=lambda item: item[0] != self.race.leader)
+        ended: Node = {
+            "kind": kind,
+            "question": question,
+            "answer": self.winner,
+            "tally": [(str(key), votes) for key, votes in tally],
+            "flagged": self.flagged,
+            "texts": self.texts,
+        }
+        if not self.race.decided:
+            ended["note"] = "undecided" if self.race.votes else "no valid answer"
+        return ended
+
+
+async def elect(
+    desk: Desk, role: Role, prompt: str, fields: dict[str, str], election: Election
+) -> Election:
+    """Draw answers until the election is decided or its votes are spent; returns it."""
+    race = election.race
+    while not race.decided:
+        drawn = len(election.texts)
+        count = min(race.needed, desk.manner.max_votes - drawn)
+        if count <= 0:
+            break
+        election.count(await desk.ask(role, prompt, fields, first=drawn, count=count))
+    return election
