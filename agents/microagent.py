@@ -129,7 +129,7 @@ class Deliberation:
         raise NoConvergence(
             f"no answer was decided within {agent.policy.max_votes} samples (tally "
             f"{ballot.race.tally() or 'empty'}, {ballot.flagged} red-flagged); raise --max-votes, "
-            "or choose --on-no-convergence plurality or escalate"
+            "ask in other ways (--variants), or choose --on-no-convergence plurality or escalate"
         )
 
     def _decision(self, last: "Ballot", how: str) -> Decision:

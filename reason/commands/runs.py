@@ -19,7 +19,10 @@ app = typer.Typer(help="The runs on this machine.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(metavar="RUN", help="Run id, the start of one, or a directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
-LIMITS = ("budget_tokens", "budget_usd", "budget_seconds", "max_votes", "concurrency")
+CHANGEABLE = (
+    *("budget_tokens", "budget_usd", "budget_seconds", "max_votes", "concurrency"),
+    *("variants", "on_no_convergence", "escalate_model", "rollback"),
+)
 
 
 def _find(name: str) -> RunDir:
@@ -77,14 +80,26 @@ def resume(
     concurrency: Annotated[
         int | None, typer.Option(help="New limit of requests in flight.")
     ] = None,
+    variants: Annotated[
+        int | None, typer.Option(help="Ways of asking that votes take by turns.")
+    ] = None,
+    on_no_convergence: Annotated[
+        str | None, typer.Option(help="stop, plurality or escalate.")
+    ] = None,
+    escalate_model: Annotated[
+        str | None, typer.Option(help="Model spec that votes on undecided steps.")
+    ] = None,
+    rollback: Annotated[
+        int | None, typer.Option(help="Steps to take back when one does not converge.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
-    """Go on with a run under its saved configuration; only limits may be changed."""
+    """Go on with a run under its saved configuration, but for limits and ways out of a dead end."""
+    given = {name: value for name, value in locals().items() if name in CHANGEABLE}
     found = _find(run)
     config = RunConfig.from_dict(found.config)
-    given = (budget_tokens, budget_usd, budget_seconds, max_votes, concurrency)
-    changes = {name: value for name, value in zip(LIMITS, given, strict=True) if value is not None}
+    changes = {name: value for name, value in given.items() if value is not None}
     if changes:
         options = RunOptions.model_validate({**config.options.model_dump(), **changes})
         config = RunConfig(config.task, options)
