@@ -148,9 +148,17 @@ def _load(path: Path, slots: int, micro: bool, threads: int | None) -> Any:
     params.port = 0
     try:
         with _silent():
-            return xllamacpp.Server(params)
+            server = xllamacpp.Server(params)
+            # A server that is freed before its queue has started waits for it for ever: one answer
+            # proves that it has.
+            server.handle_completions({"prompt": "0", "max_tokens": 1}, _ignore)
+            return server
     except Exception as error:
         raise EngineError(f"llama.cpp cannot load {path}: {error}") from None
+
+
+def _ignore(_: object) -> None:
+    """Take an answer that nobody needs."""
 
 
 class _silent:

@@ -156,6 +156,14 @@ class Settings(RunOptions, BaseSettings):
         return RunOptions(**{name: getattr(self, name) for name in RunOptions.model_fields})
 
 
+def change_options(options: RunOptions, changes: Mapping[str, Any]) -> RunOptions:
+    """The options with some flags given anew. Raises UsageError."""
+    try:
+        return RunOptions.model_validate({**options.model_dump(), **changes})
+    except ValidationError as error:
+        raise UsageError(_first_line(error, changes)) from None
+
+
 class Origin(NamedTuple):
     """A setting's value in force and the source that set it."""
 

@@ -11,7 +11,7 @@ from agents.graph import verify_journal
 from reason.commands.common import print_json, run_in_foreground, stderr
 from reason.errors import UsageError
 from reason.session import RunConfig
-from reason.settings import RunOptions, load_settings
+from reason.settings import change_options, load_settings
 from runs.store import RunDir, find, list_runs
 
 app = typer.Typer(help="The runs on this machine.", no_args_is_help=True)
@@ -101,8 +101,7 @@ def resume(
     config = RunConfig.from_dict(found.config)
     changes = {name: value for name, value in given.items() if value is not None}
     if changes:
-        options = RunOptions.model_validate({**config.options.model_dump(), **changes})
-        config = RunConfig(config.task, options)
+        config = RunConfig(config.task, change_options(config.options, changes))
         config.check()
         found.write_config(config.to_dict())
     raise typer.Exit(run_in_foreground(config, found, as_json=as_json, quiet=quiet))

@@ -65,6 +65,13 @@ async def test_many_calls_at_once(engine: Engine) -> None:
     assert right >= 59
 
 
+async def test_an_engine_closed_at_once_does_not_wait_for_ever() -> None:
+    """llama.cpp's server never ends when it is told to before it has begun."""
+    for _ in range(10):
+        engine = open_engine("embedded", EngineOptions(bundled=lambda: BUNDLED))
+        await asyncio.wait_for(engine.close(), 60)
+
+
 async def test_a_closed_engine_says_so() -> None:
     engine = open_engine("embedded", EngineOptions(bundled=lambda: BUNDLED))
     await engine.close()
