@@ -4,15 +4,33 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from reason.commands.common import print_json, run_in_foreground, stderr
+from reason.commands.question import question
 from reason.errors import UsageError
 from reason.session import RunConfig
 from reason.settings import load_settings
 from runs.store import RunDir, create, open_run
 from tasks.catalog import Description, build_task
 
-app = typer.Typer(help="Solve a problem step by step, every step voted on.", no_args_is_help=True)
+
+class QuestionOrTask(TyperGroup):
+    """Takes the name of a task, or else a question: ``solve hanoi``, ``solve "What is 6 * 7?"``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command ``question`` in front of what names no task."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
+            args = ["question", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=QuestionOrTask,
+    help="Solve a task step by step, every step voted on, or answer a question.",
+    no_args_is_help=True,
+)
+app.command(name="question")(question)
 
 Disks = Annotated[int, typer.Option("--disks", "-n", help="Number of disks, 1 to 64.")]
 Model = Annotated[

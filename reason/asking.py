@@ -1,0 +1,159 @@
+"""Answering questions: engines opened by role, questions side by side, each with its own account."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agents.questions.desk import Desk, Manner, Role
+from agents.questions.prompting import Prompts, load_prompts
+from agents.questions.strategies import Outcome, Strategy, work
+from agents.questions.trace import count
+from agents.spending import Spending
+from engines.base import Engine
+from engines.concurrency import together
+from engines.options import EngineOptions
+from engines.spec import check_spec, parse_spec
+from reason.errors import BudgetReached, UsageError
+from reason.session import open_engines
+from tasks.questions.base import Question
+from tasks.questions.rehearsal import rehearse
+
+
+@dataclass(frozen=True)
+class AskOptions:
+    """How questions are answered.
+
+    Attributes:
+        strategy: which graph.
+        solver, decomposer, judge: model specs; the solver stands in for one that is not named.
+        manner: votes and limits of one question.
+        prompts: folder with prompts of the user's own.
+        questions: worked on at once.
+        budget_tokens, budget_usd: of all questions together.
+        engine: how engines are opened.
+    """
+
+    strategy: Strategy
+    solver: str
+    decomposer: str | None = None
+    judge: str | None = None
+    manner: Manner = field(default_factory=Manner)
+    prompts: Path | None = None
+    questions: int = 8
+    budget_tokens: int | None = None
+    budget_usd: float | None = None
+    engine: EngineOptions = field(default_factory=EngineOptions)
+
+    @property
+    def specs(self) -> dict[Role, str]:
+        """The model of each role."""
+        helper = self.decomposer or self.solver
+        return {"solver": self.solver, "decomposer": helper, "judge": self.judge or helper}
+
+    def check(self) -> None:
+        """Raise UsageError for what can be known to be wrong before anything is asked."""
+        for spec in set(self.specs.values()):
+            if parse_spec(spec).kind == "embedded":
+                raise UsageError(
+                    "the embedded micro model solves Towers of Hanoi alone: name a general model "
+                    "with --model (`reason models get smollm2` fetches a small one)"
+                )
+            check_spec(spec, self.engine)
+        load_prompts(self.prompts)
+
+
+class Answered(NamedTuple):
+    """A question that has been worked on, and what that took."""
+
+    question: Question
+    outcome: Outcome
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; the right answer is no part of it."""
+        calls, flagged = count(self.outcome.node)
+        return {
+            "id": self.question.id,
+            "answer": self.outcome.answer,
+            "decided": self.outcome.decided,
+            "calls": calls,
+            "flagged": flagged,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost_usd": self.cost_usd,
+            "seconds": round(self.seconds, 3),
+            "trace": self.outcome.node,
+        }
+
+
+class _Till:
+    """What all questions have spent, held against the limits."""
+
+    def __init__(self, options: AskOptions) -> None:
+        self._options, self.tokens, self.usd = options, 0, 0.0
+
+    def check(self) -> None:
+        tokens, usd = self._options.budget_tokens, self._options.budget_usd
+        if tokens is not None and self.tokens >= tokens:
+            raise BudgetReached(f"token budget reached: {self.tokens:,} of {tokens:,}")
+        if usd is not None and self.usd >= usd:
+            raise BudgetReached(f"money budget reached: ${self.usd:.4f} of ${usd:.4f}")
+
+    def add(self, answered: Answered) -> None:
+        self.tokens += answered.prompt_tokens + answered.completion_tokens
+        self.usd += answered.cost_usd or 0.0
+
+
+async def answer_all(
+    questions: Sequence[Question], options: AskOptions, done: Callable[[Answered], None]
+) -> None:
+    """Answer questions, several at a time; ``done`` gets each as soon as it is answered.
+
+    Raises UsageError, EngineError, BudgetReached; questions then under way are given up.
+    """
+    options.check()
+    prompts, till = load_prompts(options.prompts), _Till(options)
+    at_once = asyncio.Semaphore(options.questions)
+    roles = list(options.specs)
+    async with open_engines(list(options.specs.values()), options.engine) as opened:
+        engines = dict(zip(roles, opened, strict=True))
+        if options.budget_usd is not None and any(e.price is None for e in opened):
+            raise UsageError("--budget-usd cannot be kept: the price of a model is unknown")
+
+        async def one(question: Question) -> None:
+            async with at_once:
+                till.check()
+                answered = await _answer(question, options, engines, prompts)
+                till.add(answered)
+                done(answered)
+
+        await together(one(question) for question in questions)
+
+
+async def _answer(
+    question: Question, options: AskOptions, engines: dict[Role, Engine], prompts: Prompts
+) -> Answered:
+    spending, start = Spending(engines.values()), time.monotonic()
+    outcome = await work(
+        question, options.strategy, Desk(engines, options.manner, prompts, spending)
+    )
+    usage = spending.take()
+    return Answered(
+        question,
+        outcome,
+        sum(used.prompt_tokens for used in usage),
+        sum(used.completion_tokens for used in usage),
+        spending.usd,
+        time.monotonic() - start,
+    )
+
+
+def ask_engine_options(concurrency: int, *, lean: bool, prices: Any) -> EngineOptions:
+    """How engines are opened for questions."""
+    return EngineOptions(concurrency=concurrency, lean=lean, rehearse=rehearse, prices=prices)
