@@ -1,4 +1,4 @@
-"""Answering questions: engines opened by role, questions side by side, each with its own account."""
+"""Answering questions: engines by role, questions side by side, each with its own account."""
 
 import asyncio
 import time

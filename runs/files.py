@@ -14,9 +14,13 @@ from reason.errors import StorageError
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write JSON as :func:`write_text` does."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=True) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
     """Write a file so that after any crash it holds the old content or the new. StorageError."""
     partial = path.with_name(path.name + ".partial")
-    content = json.dumps(data, indent=2, ensure_ascii=True) + "\n"
     try:
         with partial.open("w", encoding="utf-8") as file:
             file.write(content)

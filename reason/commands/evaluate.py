@@ -4,16 +4,34 @@ import asyncio
 import functools
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from rich.console import Console
 
 from evals.anatomy import figures
 from evals.report import write_report
 from reason.commands import solve
-from reason.commands.common import stderr
+from reason.commands.common import print_json, stderr
+from reason.commands.question import (
+    Calls,
+    Cap,
+    Decomposer,
+    Depth,
+    Heat,
+    Judge,
+    Margin,
+    ModelFlag,
+    Parallel,
+    PromptsFlag,
+    Proposals,
+    Votes,
+    ask_options,
+)
+from reason.qa import run_qa
 from reason.session import RunConfig
 from runs.store import RunDir
 
@@ -35,6 +53,45 @@ def hanoi(**arguments: Any) -> None:
         if not arguments["quiet"]:
             stderr.print(f"report: {page}", highlight=False, soft_wrap=True)
     raise typer.Exit(code)
+
+
+@app.command()
+def qa(
+    data: Annotated[Path, typer.Option(help="JSONL file of questions with right answers.")],
+    strategy: Annotated[
+        list[str], typer.Option(help="direct, vote, recursive, daslam or auto; several compare.")
+    ],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
+    model: ModelFlag = None,
+    decomposer: Decomposer = None,
+    judge: Judge = None,
+    k: Margin = 2,
+    temperature: Heat = 0.7,
+    max_tokens: Cap = 512,
+    max_votes: Votes = 20,
+    max_calls: Calls = 1000,
+    max_depth: Depth = 6,
+    proposals: Proposals = 3,
+    prompts: PromptsFlag = None,
+    parallel: Parallel = 8,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Tokens of each strategy.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Dollars of each strategy.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Directory of the evaluation; one that exists is gone on.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Question answering: accuracy with intervals, strategies compared on the same questions."""
+    flags = dict(locals())
+    every = {name: ask_options({**flags, "strategy": name}) for name in dict.fromkeys(strategy)}
+    result = run_qa(data, limit, every, run_dir, quiet=quiet)
+    if as_json:
+        print_json(result.to_dict())
+    elif not quiet:
+        Console().print(result.table(), *result.pairs(), sep="\n", highlight=False)
+        stderr.print(f"report: {result.page}", highlight=False, soft_wrap=True)
 
 
 def make_report(run: RunDir) -> str:

@@ -36,6 +36,8 @@ class ProductRehearsal:
 
     def _say(self) -> tuple[str, tuple[str, ...]]:
         text = self._text
+        if not _PRODUCT.search(text):
+            return "I cannot say.", ("Answer: 0",)
         if text.startswith("Decide whether"):
             return _decompose(*_factors(text))
         if text.startswith("Several ways"):

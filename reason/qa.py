@@ -1,0 +1,152 @@
+"""``reason eval qa``: strategies on a set of questions, in one resumable directory.
+
+eval.json         what is evaluated; the same directory takes nothing else
+STRATEGY.jsonl    one row a question, transcript included, written as soon as it is answered
+report.json, report.html
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+from rich.table import Table
+
+from evals.qa import Comparison, Score, compare, score
+from evals.qa_page import write_page
+from reason.asking import Answered, AskOptions, answer_all
+from reason.commands.common import stderr
+from reason.display import money
+from reason.errors import UsageError
+from reason.settings import load_settings
+from runs.files import write_json
+from runs.lines import LineWriter, read_lines
+from runs.store import new_id
+from tasks.questions.base import Question
+from tasks.questions.files import load_questions
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluation found."""
+
+    data: str
+    scores: list[Score]
+    comparisons: list[Comparison]
+    page: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "data": self.data,
+            "strategies": [of.to_dict() for of in self.scores],
+            "comparisons": [asdict(pair) for pair in self.comparisons],
+            "report": str(self.page),
+        }
+
+    def table(self) -> Table:
+        """The scores, a line each."""
+        table = Table("strategy", "accuracy", "95% interval", "right", "calls", "tokens", "cost")
+        for of in self.scores:
+            row = of.to_dict()
+            low, high = row["interval"]
+            table.add_row(
+                of.strategy,
+                f"{of.accuracy:.1%}",
+                f"{low:.1%} to {high:.1%}",
+                f"{row['right']} of {row['asked']}",
+                f"{row['calls_per_question']:.1f}",
+                f"{row['tokens_per_question']:,.0f}",
+                money(row["cost_per_question_usd"]),
+            )
+        return table
+
+    def pairs(self) -> list[str]:
+        """The comparisons, a line each."""
+        return [
+            f"{pair.first} alone right on {pair.first_only}, {pair.second} alone on "
+            f"{pair.second_only}: p = {pair.p:.3g} (McNemar)"
+            for pair in self.comparisons
+        ]
+
+
+def run_qa(
+    data: Path,
+    limit: int | None,
+    strategies: Mapping[str, AskOptions],
+    folder: Path | None,
+    *,
+    quiet: bool,
+) -> Result:
+    """Answer what is not answered yet with every strategy, then score and report.
+
+    Raises UsageError for a file without right answers or a directory of another evaluation.
+    """
+    questions = load_questions(data, limit)
+    if all(question.gold is None for question in questions):
+        raise UsageError(f"{data} has no right answers to score by: give rows a field 'answer'")
+    folder = folder or load_settings().runs_dir / new_id(f"qa-{data.stem}")
+    _claim(folder, data, strategies)
+    for name, options in strategies.items():
+        _answer(questions, folder / f"{name}.jsonl", options, quiet=quiet)
+    return _report(data, questions, list(strategies), folder)
+
+
+def _claim(folder: Path, data: Path, strategies: Mapping[str, AskOptions]) -> None:
+    """Make the directory, or check that it holds this very evaluation."""
+    some = next(iter(strategies.values()))
+    plan = {"data": data.name, "models": some.specs, "manner": asdict(some.manner)}
+    manifest = folder / "eval.json"
+    if manifest.is_file():
+        saved = _manifest(manifest)
+        if saved != plan:
+            changed = [name for name in plan if saved.get(name) != plan[name]]
+            raise UsageError(
+                f"{folder} holds an evaluation with other {', '.join(changed)}: name another "
+                "--run-dir"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty and no evaluation: name another --run-dir")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(manifest, plan)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """A JSON object in a file. Raises UsageError."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from None
+    return value if isinstance(value, dict) else {}
+
+
+def _answer(questions: Sequence[Question], path: Path, options: AskOptions, *, quiet: bool) -> None:
+    known = {row.get("id") for row in read_lines(path)}
+    left = [question for question in questions if question.id not in known]
+    bar = track(range(len(left)), options.strategy, console=stderr, disable=quiet, transient=True)
+    steps = iter(bar)
+    with LineWriter(path) as lines:
+
+        def done(answered: Answered) -> None:
+            lines.write(answered.to_dict())
+            next(steps, None)
+
+        asyncio.run(answer_all(left, options, done))
+
+
+def _report(
+    data: Path, questions: Sequence[Question], strategies: Sequence[str], folder: Path
+) -> Result:
+    rows = {name: read_lines(folder / f"{name}.jsonl") for name in strategies}
+    scores = [score(name, questions, rows[name]) for name in strategies]
+    comparisons, page = compare(scores), folder / "report.html"
+    result = Result(data.name, scores, comparisons, page)
+    write_json(folder / "report.json", result.to_dict())
+    write_page(
+        page, f"{data.stem}: {len(questions)} questions", questions, scores, comparisons, rows
+    )
+    return result

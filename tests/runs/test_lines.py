@@ -1,0 +1,43 @@
+"""Lines that are only appended to: a kill between any two bytes loses at most the line it cut."""
+
+from pathlib import Path
+
+import pytest
+
+from reason.errors import StorageError, UsageError
+from runs.lines import LineWriter, read_lines
+
+ROWS = [{"id": at, "text": "ä\n" * at} for at in range(5)]
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "out.jsonl"
+    for row in ROWS:
+        with LineWriter(path) as lines:
+            lines.write(row)
+    assert read_lines(path) == ROWS
+
+
+def test_a_file_cut_anywhere_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with LineWriter(path) as lines:
+        for row in ROWS:
+            lines.write(row)
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        kept = read_lines(path)
+        assert kept == ROWS[: len(kept)]
+        with LineWriter(path) as lines:
+            for row in ROWS[len(kept) :]:
+                lines.write(row)
+        assert path.read_bytes() == whole
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("hello\n")
+    with pytest.raises(UsageError, match="line 1"):
+        read_lines(path)
+    with pytest.raises(StorageError):
+        LineWriter(tmp_path)

@@ -1,0 +1,119 @@
+"""Reading and comparing final answers: what models write, and what they must not get away with."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.base import RedFlag
+from tasks.questions.answers import canonical, equivalent, extract
+from tasks.questions.base import Kind
+
+KINDS: list[Kind] = ["number", "letter", "math", "text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "answer"),
+    [
+        ("We add.\nAnswer: 42", "number", "42"),
+        ("**Answer:** $1,000.00", "number", "1000"),
+        ("Final answer: -3.50 dollars", "number", "-3.5"),
+        ("3 + 4 = 7\n#### 7", "number", "7"),
+        (r"so \boxed{\frac{1}{2}}", "math", r"\frac{1}{2}"),
+        (
+            r"Answer: $\boxed{\left(3,\frac{\pi}{2}\right)}$",
+            "math",
+            r"\left(3,\frac{\pi}{2}\right)",
+        ),
+        ("The answer is 12. That is all.", "number", "12"),
+        ("He has 3 apples, then 8.", "number", "8"),
+        ("Answer: 3 + 4 = 7", "number", "7"),
+        ("Answer: 1\nWait.\nAnswer: 2", "number", "2"),
+        ("Answer: 75%", "number", "75%"),
+        ("Answer: 6/8", "number", "3/4"),
+        ("Answer: (C)", "letter", "C"),
+        ("Answer: c) 600", "letter", "C"),
+        (r"The answer is \boxed{E}", "letter", "E"),
+        ("Answer: [[B]]", "letter", "B"),
+        ("Answer: Option D", "letter", "D"),
+        ("Answer:  The  Blue Whale.", "text", "the blue whale"),
+    ],
+)
+def test_answers_are_found_where_models_put_them(text: str, kind: Kind, answer: str) -> None:
+    assert extract(text, kind) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "number"),
+        ("I cannot say.", "number"),
+        ("Answer: 3 or 4", "number"),
+        ("Answer: Because", "letter"),
+        ("Answer: ", "text"),
+        ("The letter C looks good", "letter"),
+        ("Answer: " + "9" * 500, "number"),
+        ("no box here", "math"),
+    ],
+)
+def test_no_answer_is_guessed(text: str, kind: Kind) -> None:
+    with pytest.raises(RedFlag):
+        extract(text, kind)
+
+
+@given(st.text(), st.sampled_from(KINDS))
+def test_any_text_is_read_or_red_flagged(text: str, kind: Kind) -> None:
+    with suppress(RedFlag):
+        read = extract(text, kind)
+        assert canonical(read, kind) == read
+
+
+@given(st.text(max_size=30), st.sampled_from(KINDS))
+def test_the_canonical_form_is_its_own(text: str, kind: Kind) -> None:
+    once = canonical(text, kind)
+    assert canonical(once, kind) == once
+
+
+@given(st.integers(-(10**12), 10**12), st.integers(0, 3), st.sampled_from(["{}", "${}", "{} eggs"]))
+def test_a_number_is_read_however_it_is_written(value: int, zeros: int, form: str) -> None:
+    decimals = "." + "0" * zeros if zeros else ""
+    for text in (f"{value}{decimals}", f"{value:,}{decimals}"):
+        if value < 0 and "$" in form:
+            continue
+        assert extract(f"Work.\nAnswer: {form.format(text)}", "number") == str(value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind", "same"),
+    [
+        ("0.5", "1/2", "number", True),
+        ("75%", "0.75", "number", True),
+        ("75%", "75", "number", False),
+        ("18", "18.0", "number", True),
+        ("7", "8", "number", False),
+        ("b", "B", "letter", True),
+        (r"\frac{1}{2}", "0.5", "math", True),
+        ("x+1", "1+x", "math", True),
+        (r"\left(3,\frac{\pi}{2}\right)", r"(3, \frac{\pi}{2})", "math", True),
+        ("x+1", "x+2", "math", False),
+        ("Paris", " paris. ", "text", True),
+    ],
+)
+def test_equal_answers_are_equal_both_ways(one: str, other: str, kind: Kind, same: bool) -> None:
+    assert equivalent(one, other, kind) is same
+    assert equivalent(other, one, kind) is same
+
+
+@pytest.mark.parametrize(
+    "text", ["((((", r"\frac{", "^" * 90, "9" * 5000, r"\int" * 50, "{}" * 100]
+)
+def test_expressions_that_make_no_sense_are_unequal_at_worst(text: str) -> None:
+    assert equivalent(text, text, "math")
+    assert not equivalent(text, "1", "math")
+
+
+async def test_expressions_are_compared_in_other_threads_too() -> None:
+    import asyncio
+
+    assert await asyncio.to_thread(equivalent, r"\frac{3}{4}", "0.75", "math")
