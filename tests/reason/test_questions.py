@@ -111,7 +111,7 @@ def test_an_evaluation_scores_compares_and_goes_on() -> None:
     (pair,) = done["comparisons"]
     assert pair["p"] == pytest.approx(2 / 2**12)
     page = Path("e/report.html").read_text()
-    assert "What is 100000 * 100001?" in page
+    assert "What is 100000 * 100000?" in page
     assert "recursive" in reason(*command).out
     assert len(read_lines(Path("e/recursive.jsonl"))) == 12
     outcome = reason(*[word.replace("0.05", "0.06") for word in command])
