@@ -27,6 +27,7 @@ from tasks.base import RedFlag, Task, Trial
 
 TIMED = 5  # requests made one after another, to time a single one
 IN_FLIGHT = 64
+FAR = 1_000_000  # numbers of repeated answers start beyond those of all first ones
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,13 @@ class Examiner:
         self._variants = self.task.variants()[: self.policy.variants]
         self.prompt_tokens = self.completion_tokens = self.answers = 0
 
-    async def ask(self, at: int, trial: Trial, draw: int = 0) -> Hashable:
-        """The key of one answer to a trial; None for a red-flagged one."""
+    async def ask(self, at: int, trial: Trial, draw: int) -> Hashable:
+        """The key of one answer to a trial; None for a red-flagged one.
+
+        Short tasks have few steps, so trials repeat: every answer needs a number of its own.
+        """
         engine, policy = self.engines[at % len(self.engines)], self.policy
-        variant = self._variants[(at + draw) % len(self._variants)]
+        variant = self._variants[draw % len(self._variants)]
         prompt, heat = variant.prompt(trial.state), (policy.temperature,)
         request = Request(prompt, policy.max_tokens, heat, draw, self.task.stop)
         async with self._in_flight:
@@ -134,7 +138,7 @@ class Examiner:
 
     async def contest(self, at: int, trial: Trial, repeats: int) -> Contest:
         """Ask one trial ``repeats`` times more."""
-        keys = await together(self.ask(at, trial, 1 + draw) for draw in range(repeats))
+        keys = await together(self.ask(at, trial, FAR + draw) for draw in range(repeats))
         counts = Counter(key for key in keys if key is not None)
         right = counts.pop(trial.key, 0)
         top = max(counts.values(), default=0)
@@ -156,7 +160,7 @@ async def measure(
     examiner = Examiner(task, engines, policy, spending)
     keys, latency = await _timed(examiner, trials[:TIMED])
     start = time.perf_counter()
-    keys += await together(examiner.ask(at, trial) for at, trial in trials[TIMED:])
+    keys += await together(examiner.ask(at, trial, at) for at, trial in trials[TIMED:])
     seconds = max(1e-9, time.perf_counter() - start)
     wrong = [pair for pair, key in zip(trials, keys, strict=True) if key != pair[1].key]
     contests: list[Contest] = []
@@ -182,7 +186,7 @@ async def _timed(
     keys, laps = [], []
     for at, trial in trials:
         start = time.perf_counter()
-        keys.append(await examiner.ask(at, trial))
+        keys.append(await examiner.ask(at, trial, at))
         laps.append(time.perf_counter() - start)
     return keys, median(laps) if laps else 0.0
 

@@ -10,7 +10,7 @@ from reason.errors import UsageError
 from reason.prompt import Prompt
 from tasks.base import Record, RedFlag, Rehearsal, Trial, Variant, Verdict
 from tasks.hanoi import compact, paper
-from tasks.hanoi.examples import Situation, path_situation, random_situation, right_step
+from tasks.hanoi.examples import Situation, path_situation, right_step
 from tasks.hanoi.picture import draw
 from tasks.hanoi.rehearsal import rehearse
 from tasks.hanoi.relabel import ORDERS, Order, inverse, parity, relabel_move, relabel_pegs
@@ -182,9 +182,8 @@ class Hanoi:
         return ""
 
     def trials(self, rng: Random, count: int) -> Sequence[Trial]:
-        """Random steps on shortest solutions and random legal states, in turn."""
-        draws = (path_situation, random_situation)
-        return [self._trial(draws[at % 2](rng, self.disks)) for at in range(count)]
+        """Random steps on the way of shortest solutions between any two pegs."""
+        return [self._trial(path_situation(rng, self.disks)) for _ in range(count)]
 
     def _trial(self, situation: Situation) -> Trial:
         pegs, previous, turn = situation
