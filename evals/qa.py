@@ -14,6 +14,7 @@ from typing import Any
 from agents.theory import wilson
 from tasks.questions.answers import is_right
 from tasks.questions.base import Question
+from tasks.questions.gym import PREFIX, gym_right
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def score(strategy: str, questions: Sequence[Question], rows: Sequence[dict[str,
 def _right(question: Question, answer: str | None) -> bool:
     if answer is None or question.gold is None:
         return False
+    if question.source.startswith(PREFIX):
+        return gym_right(question, answer)
     return is_right(answer, question.gold, question.kind)
 
 

@@ -27,6 +27,9 @@ from runs.lines import LineWriter, read_lines
 from runs.store import new_id
 from tasks.questions.base import Question
 from tasks.questions.files import load_questions
+from tasks.questions.gym import PREFIX, gym_questions
+
+GYM_QUESTIONS = 100  # of a generator that nobody set a limit to
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,9 @@ class Result:
 
 
 def run_qa(
-    data: Path,
+    data: str,
     limit: int | None,
+    seed: int,
     strategies: Mapping[str, AskOptions],
     folder: Path | None,
     *,
@@ -85,20 +89,30 @@ def run_qa(
 
     Raises UsageError for a file without right answers or a directory of another evaluation.
     """
-    questions = load_questions(data, limit)
+    questions = _questions(data, limit, seed)
     if all(question.gold is None for question in questions):
         raise UsageError(f"{data} has no right answers to score by: give rows a field 'answer'")
-    folder = folder or load_settings().runs_dir / new_id(f"qa-{data.stem}")
+    folder = folder or load_settings().runs_dir / new_id(f"qa-{_name(data)}")
     _claim(folder, data, strategies)
     for name, options in strategies.items():
         _answer(questions, folder / f"{name}.jsonl", options, quiet=quiet)
     return _report(data, questions, list(strategies), folder)
 
 
-def _claim(folder: Path, data: Path, strategies: Mapping[str, AskOptions]) -> None:
+def _questions(data: str, limit: int | None, seed: int) -> list[Question]:
+    if data.startswith(PREFIX):
+        return gym_questions(data.removeprefix(PREFIX), limit or GYM_QUESTIONS, seed)
+    return load_questions(Path(data), limit)
+
+
+def _name(data: str) -> str:
+    return data.removeprefix(PREFIX) if data.startswith(PREFIX) else Path(data).stem
+
+
+def _claim(folder: Path, data: str, strategies: Mapping[str, AskOptions]) -> None:
     """Make the directory, or check that it holds this very evaluation."""
     some = next(iter(strategies.values()))
-    plan = {"data": data.name, "models": some.specs, "manner": asdict(some.manner)}
+    plan = {"data": _name(data), "models": some.specs, "manner": asdict(some.manner)}
     manifest = folder / "eval.json"
     if manifest.is_file():
         saved = _manifest(manifest)
@@ -139,14 +153,14 @@ def _answer(questions: Sequence[Question], path: Path, options: AskOptions, *, q
 
 
 def _report(
-    data: Path, questions: Sequence[Question], strategies: Sequence[str], folder: Path
+    data: str, questions: Sequence[Question], strategies: Sequence[str], folder: Path
 ) -> Result:
     rows = {name: read_lines(folder / f"{name}.jsonl") for name in strategies}
     scores = [score(name, questions, rows[name]) for name in strategies]
     comparisons, page = compare(scores), folder / "report.html"
-    result = Result(data.name, scores, comparisons, page)
+    result = Result(_name(data), scores, comparisons, page)
     write_json(folder / "report.json", result.to_dict())
     write_page(
-        page, f"{data.stem}: {len(questions)} questions", questions, scores, comparisons, rows
+        page, f"{_name(data)}: {len(questions)} questions", questions, scores, comparisons, rows
     )
     return result

@@ -32,6 +32,7 @@ FORMS = {
     "letter": "the letter of the right option and nothing else",
     "math": "the answer in LaTeX and nothing else",
     "text": "the answer as a short phrase",
+    "exact": "the answer in the form that is asked for, and nothing else",
 }
 """What a final line must hold, by kind of answer."""
 

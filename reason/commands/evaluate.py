@@ -57,11 +57,14 @@ def hanoi(**arguments: Any) -> None:
 
 @app.command()
 def qa(
-    data: Annotated[Path, typer.Option(help="JSONL file of questions with right answers.")],
+    data: Annotated[
+        str, typer.Option(help="JSONL file of questions with answers, or gym:GENERATOR.")
+    ],
     strategy: Annotated[
         list[str], typer.Option(help="direct, vote, recursive, daslam or auto; several compare.")
     ],
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the questions that a generator makes.")] = 0,
     model: ModelFlag = None,
     decomposer: Decomposer = None,
     judge: Judge = None,
@@ -86,7 +89,7 @@ def qa(
     """Question answering: accuracy with intervals, strategies compared on the same questions."""
     flags = dict(locals())
     every = {name: ask_options({**flags, "strategy": name}) for name in dict.fromkeys(strategy)}
-    result = run_qa(data, limit, every, run_dir, quiet=quiet)
+    result = run_qa(data, limit, seed, every, run_dir, quiet=quiet)
     if as_json:
         print_json(result.to_dict())
     elif not quiet:

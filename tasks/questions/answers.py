@@ -79,7 +79,7 @@ def _core(named: str, kind: Kind) -> str:
         if len({canonical(number, "number") for number in numbers}) > 1 and "=" not in named:
             raise RedFlag("ambiguous")
         return str(numbers[-1])
-    return named.rstrip(".").strip() or _missing()
+    return (named if kind == "exact" else named.rstrip(".")).strip() or _missing()
 
 
 def _missing() -> str:
@@ -96,6 +96,8 @@ def canonical(answer: str, kind: Kind) -> str:
         return _number(text)
     if kind == "letter":
         return text.upper()
+    if kind == "exact":
+        return text
     if kind == "text":
         return " ".join(text.casefold().split()).strip(" .\"'")
     return re.sub(r"\s+", "", text.strip("$"))

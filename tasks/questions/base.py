@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["number", "letter", "math", "text"]
-"""What an answer is: a number, the letter of an option, an expression, or words."""
+Kind: TypeAlias = Literal["number", "letter", "math", "text", "exact"]
+"""What an answer is: a number, the letter of an option, an expression, words, or exact text."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from reason.errors import UsageError
 from tasks.questions.answers import canonical
-from tasks.questions.base import Question
+from tasks.questions.base import Kind, Question
 
 Row = dict[str, Any]
-KINDS = ("number", "letter", "math", "text")
+KINDS = get_args(Kind)
 
 
 class Form(NamedTuple):
