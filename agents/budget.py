@@ -31,7 +31,7 @@ class Budget:
         self.limits, self.spending = limits, spending
         self._start = time.monotonic() - seconds_before
         self._bounded = limits != Limits()
-        if limits.usd is not None and spending.usd is None:
+        if limits.usd is not None and not spending.is_priced:
             raise UsageError("--budget-usd cannot be kept: the price of a model is unknown")
 
     @property

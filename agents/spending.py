@@ -18,9 +18,16 @@ class Spending:
     Args:
         engines: every model that the run may use.
         before: what earlier sessions of the run spent, by model.
+        within: a larger account that everything is charged to as well.
     """
 
-    def __init__(self, engines: Iterable[Engine], before: Iterable[UsageDelta] = ()) -> None:
+    def __init__(
+        self,
+        engines: Iterable[Engine],
+        before: Iterable[UsageDelta] = (),
+        within: "Spending | None" = None,
+    ) -> None:
+        self._within = within
         self._price = {engine.model: engine.price for engine in engines}
         self._open: dict[str, list[int]] = {}
         self.tokens = 0
@@ -31,8 +38,15 @@ class Spending:
             self.samples += usage.samples
             self.usd = _sum(self.usd, usage.cost_usd)
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether the cost is known, and will be whichever model is asked."""
+        return self.usd is not None and None not in self._price.values()
+
     def add(self, model: str, sample: Sample) -> None:
         """Charge one sample to ``model``."""
+        if self._within is not None:
+            self._within.add(model, sample)
         account = self._open.get(model)
         if account is None:
             account = self._open[model] = [0, 0, 0]

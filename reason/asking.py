@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agents.budget import Budget, Limits
 from agents.questions.desk import Desk, Manner, Role
-from agents.questions.prompting import Prompts, load_prompts
+from agents.questions.prompting import load_prompts
 from agents.questions.strategies import Outcome, Strategy, work
 from agents.questions.trace import count
 from agents.spending import Spending
-from engines.base import Engine
 from engines.concurrency import together
 from engines.options import EngineOptions
 from engines.spec import check_spec, parse_spec
-from reason.errors import BudgetReached, UsageError
+from reason.errors import UsageError
 from reason.session import open_engines
 from tasks.questions.base import Question
 from tasks.questions.rehearsal import rehearse
@@ -92,24 +92,6 @@ class Answered(NamedTuple):
         }
 
 
-class _Till:
-    """What all questions have spent, held against the limits."""
-
-    def __init__(self, options: AskOptions) -> None:
-        self._options, self.tokens, self.usd = options, 0, 0.0
-
-    def check(self) -> None:
-        tokens, usd = self._options.budget_tokens, self._options.budget_usd
-        if tokens is not None and self.tokens >= tokens:
-            raise BudgetReached(f"token budget reached: {self.tokens:,} of {tokens:,}")
-        if usd is not None and self.usd >= usd:
-            raise BudgetReached(f"money budget reached: ${self.usd:.4f} of ${usd:.4f}")
-
-    def add(self, answered: Answered) -> None:
-        self.tokens += answered.prompt_tokens + answered.completion_tokens
-        self.usd += answered.cost_usd or 0.0
-
-
 async def answer_all(
     questions: Sequence[Question], options: AskOptions, done: Callable[[Answered], None]
 ) -> None:
@@ -118,38 +100,33 @@ async def answer_all(
     Raises UsageError, EngineError, BudgetReached; questions then under way are given up.
     """
     options.check()
-    prompts, till = load_prompts(options.prompts), _Till(options)
+    prompts = load_prompts(options.prompts)
     at_once = asyncio.Semaphore(options.questions)
     roles = list(options.specs)
     async with open_engines(list(options.specs.values()), options.engine) as opened:
         engines = dict(zip(roles, opened, strict=True))
-        if options.budget_usd is not None and any(e.price is None for e in opened):
-            raise UsageError("--budget-usd cannot be kept: the price of a model is unknown")
+        total = Spending(engines.values())
+        budget = Budget(Limits(options.budget_tokens, options.budget_usd), total)
 
         async def one(question: Question) -> None:
             async with at_once:
-                till.check()
-                answered = await _answer(question, options, engines, prompts)
-                till.add(answered)
-                done(answered)
+                spending = Spending(engines.values(), within=total)
+                desk = Desk(engines, options.manner, prompts, spending, budget.check)
+                done(await _answer(question, options.strategy, desk))
 
         await together(one(question) for question in questions)
 
 
-async def _answer(
-    question: Question, options: AskOptions, engines: dict[Role, Engine], prompts: Prompts
-) -> Answered:
-    spending, start = Spending(engines.values()), time.monotonic()
-    outcome = await work(
-        question, options.strategy, Desk(engines, options.manner, prompts, spending)
-    )
-    usage = spending.take()
+async def _answer(question: Question, strategy: Strategy, desk: Desk) -> Answered:
+    start = time.monotonic()
+    outcome = await work(question, strategy, desk)
+    usage = desk.spending.take()
     return Answered(
         question,
         outcome,
         sum(used.prompt_tokens for used in usage),
         sum(used.completion_tokens for used in usage),
-        spending.usd,
+        desk.spending.usd,
         time.monotonic() - start,
     )
 

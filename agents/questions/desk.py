@@ -4,6 +4,7 @@ Every call of a strategy goes through here, so every answer is charged, in the o
 a question that runs wild stops at its own limit without hurting the others.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -49,16 +50,22 @@ class Desk:
         manner: how.
         prompts: in which words.
         spending: where every answer is charged.
+        check: called before every call; raises when a budget is spent.
 
     Attributes:
         calls: answers drawn so far.
     """
 
     def __init__(
-        self, engines: dict[Role, Engine], manner: Manner, prompts: Prompts, spending: Spending
+        self,
+        engines: dict[Role, Engine],
+        manner: Manner,
+        prompts: Prompts,
+        spending: Spending,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.engines, self.manner, self.prompts = engines, manner, prompts
-        self.spending = spending
+        self.spending, self.check = spending, check
         self.calls = 0
 
     async def ask(
@@ -66,8 +73,9 @@ class Desk:
     ) -> list[Sample]:
         """Answers ``first`` to ``first + count - 1`` to a prompt, in order.
 
-        Raises NoConvergence at the question's limit, EngineError.
+        Raises NoConvergence at the question's limit, EngineError, BudgetReached.
         """
+        self.check()
         self.calls += count
         if self.calls > self.manner.max_calls:
             raise NoConvergence(f"the question used up its {self.manner.max_calls} answers")

@@ -136,3 +136,17 @@ async def test_a_server_of_any_kind_is_asked_by_its_spec() -> None:
         done = await asyncio.to_thread(reason, *command, "--json")
         assert done.code == 0, done.err
         assert done.data["answer"] == "7"
+
+
+def test_a_batch_stops_at_its_budget_and_goes_on() -> None:
+    path = questions(Path("q.jsonl"), 30)
+    command = ["solve", "--batch", str(path), "--out", "out.jsonl", "-m", "sim", "--parallel", "1"]
+    stopped = reason(*command, "--budget-tokens", "500", "--quiet")
+    assert stopped.code == 3
+    assert "token budget reached" in stopped.err
+    done = len(read_lines(Path("out.jsonl")))
+    assert 0 < done < 30
+    assert reason(*command, "--quiet").code == 0
+    assert len(read_lines(Path("out.jsonl"))) == 30
+    unknown = reason("solve", "Why?", "-m", "http://127.0.0.1:9/v1#m", "--budget-usd", "1")
+    assert "price of a model is unknown" in unknown.complaint
