@@ -88,7 +88,7 @@ def test_the_command_trains_examines_and_writes_the_card() -> None:
     arguments = ["--steps", "3", "--batch", "4", "--hidden", "32", "--questions", "10"]
     done = reason("train", "micro", "hanoi", *arguments, "--out", "out", "--json")
     assert done.code == 0, done.err
-    assert len(done.data["marks"]) == 6
+    assert len(done.data["marks"]) == 8
     card = Path("out/card.md").read_text()
     assert "3 steps of 4" in card
     assert Path("out/safetensors/model.safetensors").is_file()
