@@ -77,6 +77,8 @@ def finish_under_fire(run: Path, command: list[str], rng: random.Random) -> int:
         assert child.returncode in (0, -signal.SIGKILL)
         kills += child.returncode != 0
         if not (run / "journal.sqlite").exists():
+            patience *= 1.15
+            assert kills < 100, "no session lives to make a journal"
             continue
         with Journal(run / "journal.sqlite", readonly=True) as journal:
             totals, step = journal.totals(), journal.head().step
