@@ -5,7 +5,7 @@ by the least number that still could. Red-flagged answers are discarded and draw
 repaired. Votes count in the order asked for. Several models share the draws in turn.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.policy import VotePolicy
@@ -13,7 +13,7 @@ from agents.voting import LikelihoodRace, Race
 from engines.base import Engine, Request, Sample
 from engines.concurrency import in_order
 from reason.prompt import Prompt
-from tasks.base import RedFlag
+from tasks.base import RedFlag, Variant
 
 if TYPE_CHECKING:
     from agents.microagent import Microagent
@@ -35,6 +35,7 @@ class Ballot:
         engines: the models that vote, in the turns of the policy's schedule.
         state: the state that the step starts from.
         on_first: told the first valid vote as soon as it is there, before the others.
+        variants: the ways of asking that votes take by turns; the agent's own unless given.
 
     Attributes:
         race: the votes so far.
@@ -48,11 +49,13 @@ class Ballot:
         engines: tuple[Engine, ...],
         state: Any,
         on_first: Callable[[Any], None] | None = None,
+        variants: Sequence[Variant] = (),
     ) -> None:
         self.agent, self.engines, self.state, self.on_first = agent, engines, state, on_first
+        self.variants = variants or agent.variants
         self.race = _race(agent.policy, len(engines))
         self._turns = _turns(agent.policy, len(engines))
-        self._single = len(engines) == len(agent.variants) == 1
+        self._single = len(engines) == len(self.variants) == 1
         self._prompts: dict[int, Prompt] = {}
         self.flagged = 0
         self.rounds = 0
@@ -103,9 +106,9 @@ class Ballot:
         """One request; the turns of its model and its variant, and its samples."""
         agent, voter = self.agent, self._turns[first % len(self._turns)]
         # Models take turns with the draws, variants with the rounds of models.
-        variant = first // len(self._turns) % len(agent.variants)
+        variant = first // len(self._turns) % len(self.variants)
         if variant not in self._prompts:
-            self._prompts[variant] = agent.variants[variant].prompt(self.state)
+            self._prompts[variant] = self.variants[variant].prompt(self.state)
         cap, stop = agent.policy.max_tokens, agent.task.stop
         number = agent.first_draw + first
         request = Request(self._prompts[variant], cap, temperatures, number, stop)
@@ -144,7 +147,7 @@ class Ballot:
         if any(pattern.search(text) for pattern in agent.policy.red_flags):
             return RedFlag("predicate")
         try:
-            step = agent.variants[variant].parse(text)
+            step = self.variants[variant].parse(text)
         except RedFlag as flag:
             return flag
         if agent.policy.check_transitions and (fault := agent.task.objection(self.state, step)):

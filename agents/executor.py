@@ -201,7 +201,7 @@ def _row(task: Task, number: int, decision: Decision) -> StepRow:
 
 
 def _tally(decision: Decision) -> str:
-    """``3`` or ``4:1``; a leading ``p`` or ``e`` marks plurality and escalation."""
+    """``3`` or ``4:1``; a leading letter marks a step decided otherwise (plurality, ...)."""
     mark = "" if decision.how == "voted" else decision.how[0]
     return mark + ":".join(map(str, decision.tally))
 

@@ -2,7 +2,8 @@
 
 The rounds of votes are a ballot's business (:mod:`agents.ballot`). A step that spends ``max_votes``
 undecided is handled by the policy, always visibly: it raises NoConvergence, or is decided by
-plurality, or is voted on afresh by the escalation model; the decision says which.
+plurality, or is voted on afresh, asked in the task's other ways or by the escalation model; the
+decision says which.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ class Decision(NamedTuple):
         tally: votes per candidate, the winner's first.
         flagged: answers that were red-flagged.
         rounds: rounds of sampling.
-        how: ``voted``, ``plurality`` or ``escalated``.
+        how: ``voted``, ``varied``, ``plurality`` or ``escalated``.
         draws: all samples of a step with dissent or flags; empty for a unanimous step.
         prompt_tokens, completion_tokens: of all samples of the step.
         collision: whether the first two valid votes both lost, a sign of correlated errors.
@@ -121,16 +122,26 @@ class Deliberation:
         policy = agent.policy.on_no_convergence
         if policy == "plurality" and ballot.race.votes:
             return self._decision(ballot, "plurality")
+        others = agent.task.variants()[len(agent.variants) :]
+        if policy == "vary" and others:
+            second = Ballot(agent, agent.engines, self.state, variants=others)
+            if await self._afresh(second):
+                return self._decision(second, "varied")
         if policy == "escalate" and agent.escalation is not None:
             second = Ballot(agent, (agent.escalation,), self.state)
-            self._ballots.append(second)
-            if await second.run():
+            if await self._afresh(second):
                 return self._decision(second, "escalated")
         raise NoConvergence(
             f"no answer was decided within {agent.policy.max_votes} samples (tally "
             f"{ballot.race.tally() or 'empty'}, {ballot.flagged} red-flagged); raise --max-votes, "
-            "ask in other ways (--variants), or choose --on-no-convergence plurality or escalate"
+            "ask in other ways (--variants), or choose --on-no-convergence vary, plurality or "
+            "escalate"
         )
+
+    async def _afresh(self, ballot: Ballot) -> bool:
+        """Hold a second ballot; what was spent on the first stays counted."""
+        self._ballots.append(ballot)
+        return await ballot.run()
 
     def _decision(self, last: "Ballot", how: str) -> Decision:
         tally, flagged, ballots = last.race.tally(), self.flagged, self._ballots

@@ -14,7 +14,7 @@ class Evidence(NamedTuple):
     threshold: float
 
 
-OnNoConvergence: TypeAlias = Literal["stop", "plurality", "escalate"]
+OnNoConvergence: TypeAlias = Literal["stop", "vary", "plurality", "escalate"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class VotePolicy:
         max_tokens: completion cap; an answer that meets it is red-flagged.
         max_votes: samples, flagged ones included, that a step may use before it counts as not
             converging.
-        on_no_convergence: stop resumably, take the plurality, or escalate to another model.
+        on_no_convergence: stop resumably, vote afresh in the task's other ways of asking, take the
+            plurality, or escalate to another model.
         red_flags: patterns; an answer in which one is found is red-flagged.
         variants: ways of asking that the votes of a step take by turns.
         ladder: temperatures that the votes after the first take by turns, in place of one.

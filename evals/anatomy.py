@@ -16,6 +16,9 @@ from runs.journal import Journal, StepRow
 
 HARDEST = 20
 
+UNUSUAL = {"p": "plurality", "e": "escalated", "v": "varied"}
+"""How a step was decided, by the mark on its tally."""
+
 
 @dataclass
 class Anatomy:
@@ -39,7 +42,7 @@ class Anatomy:
 
     def add(self, row: StepRow) -> None:
         """Count one step."""
-        tally = row.tally.lstrip("pe")
+        tally = row.tally.lstrip("".join(UNUSUAL))
         self.steps += 1
         self.votes += row.votes
         self.won += int(tally.partition(":")[0])
@@ -47,7 +50,7 @@ class Anatomy:
         self.by_votes[row.votes] += 1
         self.by_rounds[row.rounds] += 1
         if tally != row.tally:
-            self.unusual["plurality" if row.tally[0] == "p" else "escalated"] += 1
+            self.unusual[UNUSUAL[row.tally[0]]] += 1
 
     @property
     def undecided(self) -> list[int]:

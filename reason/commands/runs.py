@@ -84,7 +84,7 @@ def resume(
         int | None, typer.Option(help="Ways of asking that votes take by turns.")
     ] = None,
     on_no_convergence: Annotated[
-        str | None, typer.Option(help="stop, plurality or escalate.")
+        str | None, typer.Option(help="stop, vary, plurality or escalate.")
     ] = None,
     escalate_model: Annotated[
         str | None, typer.Option(help="Model spec that votes on undecided steps.")

@@ -79,7 +79,7 @@ def hanoi(
         int | None, typer.Option(help="Samples per step. [default: the larger of 100 and 10 k]")
     ] = None,
     on_no_convergence: Annotated[
-        str | None, typer.Option(help="stop, plurality or escalate. [default: stop]")
+        str | None, typer.Option(help="stop, vary, plurality or escalate. [default: stop]")
     ] = None,
     escalate_model: Annotated[
         str | None, typer.Option(help="Model spec that votes on undecided steps.")

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,8 @@ from agents.spending import Spending
 from agents.voting import Race
 from engines.base import Engine, FinishReason, Request, Sample
 from reason.errors import BudgetReached, EngineError, NoConvergence
+from tasks.hanoi import compact
+from tasks.hanoi.rules import Move, apply, stack
 from tasks.hanoi.task import Hanoi
 
 TASK = Hanoi(3)
@@ -46,6 +48,29 @@ class Script:
         return Sample(*answer, 10, 5, self.model)
 
     async def close(self) -> None: ...
+
+
+class OtherWays(Script):
+    """Knows nothing when asked plainly, and the right answer when the pegs are renamed."""
+
+    async def sample(self, request: Request) -> list[Sample]:
+        asked = next(way for way in TASK.variants() if way.prompt(TASK.initial()) == request.prompt)
+        plain = asked.name == TASK.variants()[0].name
+        answer = BAD if plain else _say(asked.parse, TASK.parse(RIGHT))
+        return [self._sample(answer) for _ in request.temperatures]
+
+
+def _say(parse: Callable[[str], Any], step: Any) -> str:
+    """The text that a way of asking reads as ``step``."""
+    texts = (
+        compact.write_answer(
+            Move(1, source, target), apply(stack(3, source), Move(1, source, target))
+        )
+        for source in range(3)
+        for target in range(3)
+        if source != target
+    )
+    return next(text for text in texts if parse(text) == step)
 
 
 def agent(*engines: Engine, escalation: Engine | None = None, **settings: Any) -> Microagent:
@@ -113,6 +138,13 @@ async def test_plurality_takes_the_first_leader_and_says_so() -> None:
 async def test_plurality_of_nothing_is_no_convergence() -> None:
     with pytest.raises(NoConvergence):
         await decide(BAD, BAD, BAD, max_votes=3, on_no_convergence="plurality")
+
+
+async def test_an_undecided_step_is_asked_in_the_tasks_other_ways() -> None:
+    one = agent(OtherWays(), max_votes=3, on_no_convergence="vary", k=2)
+    decision = await one.decide(TASK.initial())
+    assert (decision.how, decision.flagged) == ("varied", 3)
+    assert decision.step == TASK.parse(RIGHT)
 
 
 async def test_escalation_votes_afresh_and_counts_the_given_up_votes_as_surplus() -> None:
