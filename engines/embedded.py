@@ -17,15 +17,14 @@ from typing import Any
 
 from engines.base import Request, Sample, by_temperature
 from engines.concurrency import together
-from engines.gguf import check_gguf
+from engines.gguf import MICRO_BYTES, check_gguf
 from engines.options import EngineOptions
 from engines.protocol import body, read_samples
 from reason.errors import EngineError, TransientEngineError
 
 SLOTS = 33  # measured best on two cores: more slots batch more votes into one pass
 CALLERS = 32
-MICRO_BYTES = 32 * 2**20  # a file below this is a micro model: short contexts, many slots
-MICRO_CONTEXT = 256
+MICRO_CONTEXT = 512
 CONTEXT = 4096
 LARGE_SLOTS = 4
 
