@@ -71,6 +71,11 @@ class AskOptions:
         """The models that the strategy uses; ``embedded`` told as the file that it stands for."""
         return {role: _opened(role, self.specs[role]) for role in ROLES[self.strategy]}
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """The models that the strategy uses, as the user wrote them."""
+        return {role: self.specs[role] for role in ROLES[self.strategy]}
+
     def words(self) -> dict[Role, Prompts]:
         """The prompts of each role: micro models know none but those they were trained on."""
         return {

@@ -25,6 +25,7 @@ from reason.settings import load_settings
 from runs.files import write_json
 from runs.lines import LineWriter, read_lines
 from runs.store import new_id
+from tasks.chains.questions import chain_questions, is_chains
 from tasks.questions.base import Question
 from tasks.questions.files import load_questions
 from tasks.questions.gym import PREFIX, gym_questions
@@ -100,33 +101,43 @@ def run_qa(
 
 
 def _questions(data: str, limit: int | None, seed: int) -> list[Question]:
+    if is_chains(data):
+        return chain_questions(data, limit or GYM_QUESTIONS, seed)
     if data.startswith(PREFIX):
         return gym_questions(data.removeprefix(PREFIX), limit or GYM_QUESTIONS, seed)
     return load_questions(Path(data), limit)
 
 
 def _name(data: str) -> str:
+    if is_chains(data):
+        return data.replace(":", "-")
     return data.removeprefix(PREFIX) if data.startswith(PREFIX) else Path(data).stem
 
 
 def _claim(folder: Path, data: str, strategies: Mapping[str, AskOptions]) -> None:
     """Make the directory, or check that it holds this very evaluation."""
-    some = next(iter(strategies.values()))
-    plan = {"data": _name(data), "models": some.specs, "manner": asdict(some.manner)}
+    plan = {
+        name: {"models": options.asked, "manner": asdict(options.manner)}
+        for name, options in strategies.items()
+    }
     manifest = folder / "eval.json"
     if manifest.is_file():
         saved = _manifest(manifest)
-        if saved != plan:
-            changed = [name for name in plan if saved.get(name) != plan[name]]
-            raise UsageError(
-                f"{folder} holds an evaluation with other {', '.join(changed)}: name another "
-                "--run-dir"
-            )
+        if saved.get("data") != _name(data):
+            raise UsageError(f"{folder} is about {saved.get('data')}: name another --run-dir")
+        known = saved.get("strategies", {})
+        for name, given in plan.items():
+            changed = [part for part in given if known.get(name, given).get(part) != given[part]]
+            if changed:
+                raise UsageError(
+                    f"{folder} has {name} with other {', '.join(changed)}: name another --run-dir"
+                )
+        write_json(manifest, {"data": _name(data), "strategies": known | plan})
         return
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty and no evaluation: name another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(manifest, plan)
+    write_json(manifest, {"data": _name(data), "strategies": plan})
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -135,3 +135,20 @@ def read_weights(texts: list[str]) -> dict[str, float]:
         except ValueError:
             raise UsageError(f"--reward {text}: {value!r} is no number") from None
     return weights or dict(DEFAULT_WEIGHTS)
+
+
+def export(
+    stage: Annotated[Path, typer.Argument(help="Folder of `reason train sft` or `rl`.")],
+    out: Annotated[Path, typer.Option(help="Folder for the exports.")],
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "decomposer",
+    evaluation: Annotated[
+        Path | None, typer.Option(help="report.json of an evaluation, for the card.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a trained decomposer: adapter, safetensors, GGUF, and a card written from the run."""
+    need_training()
+    from training.decomposer.export import export as write
+
+    written = write(stage, out, name, evaluation)
+    done(f"{', '.join(written)} in {out}", as_json=as_json, out=str(out), written=written)

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 from reason.commands.common import print_json, stderr
-from reason.commands.decomposer import rl, sft
+from reason.commands.decomposer import export, rl, sft
 from reason.commands.decomposer_data import data
 from reason.commands.training import need_training
 from reason.errors import UsageError
@@ -24,6 +24,7 @@ app = typer.Typer(help="Train models.", no_args_is_help=True)
 app.command()(data)
 app.command()(sft)
 app.command()(rl)
+app.command()(export)
 
 
 @app.callback()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from reason.errors import UsageError
 from runs.files import write_json
@@ -74,6 +74,7 @@ def watcher(on_log: OnLog) -> TrainerCallback:
 
 def run(trainer: Any, out: Path, settings: dict[str, Any]) -> None:
     """Train from the newest checkpoint of ``out``, or from the start; save model and figures."""
+    trainer.remove_callback(PrinterCallback)  # standard output is the command's own
     newest = last_checkpoint(out / "checkpoints")
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trainer.save_model(str(out / "model"))

@@ -1,6 +1,11 @@
-"""A trained micro model as safetensors (transformers, vLLM) and as GGUF (llama.cpp)."""
+"""A trained Llama as safetensors (transformers, vLLM) and as GGUF (llama.cpp).
 
+Micro models, and general ones of the Llama family with a byte-level BPE, such as SmolLM2.
+"""
+
+import json
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -8,7 +13,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-CONTEXT = 512
+from reason.errors import UsageError
 
 
 def export_safetensors(
@@ -23,12 +28,16 @@ def export_safetensors(
 def export_gguf(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, path: Path, name: str
 ) -> None:
-    """Write a float16 GGUF file; the old one is replaced only when the new one is whole."""
+    """Write a float16 GGUF file; the old one is replaced only when the new one is whole.
+
+    Raises UsageError for a tokenizer that llama.cpp would read otherwise.
+    """
+    splits = _splits(tokenizer)
     partial = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(partial, "llama")
     _write_shape(writer, model, name)
-    _write_tokenizer(writer, tokenizer)
+    _write_tokenizer(writer, tokenizer, splits)
     for key, tensor in model.state_dict().items():
         _write_tensor(writer, model, key, tensor)
     writer.write_header_to_file()
@@ -41,7 +50,7 @@ def export_gguf(
 def _write_shape(writer: gguf.GGUFWriter, model: LlamaForCausalLM, name: str) -> None:
     config = model.config
     writer.add_name(name)
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -54,28 +63,46 @@ def _write_shape(writer: gguf.GGUFWriter, model: LlamaForCausalLM, name: str) ->
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
 
 
-def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerFast) -> None:
+def _splits(tokenizer: PreTrainedTokenizerFast) -> str:
+    """llama.cpp's name for the way in which a tokenizer cuts text before merging."""
+    cutting = _backend(tokenizer)["pre_tokenizer"]
+    steps = [step["type"] for step in cutting.get("pretokenizers", [cutting])]
+    names = {("ByteLevel",): "gpt-2", ("Digits", "ByteLevel"): "smollm"}
+    if tuple(steps) not in names:
+        raise UsageError(f"no GGUF can be written for a tokenizer that cuts by {', '.join(steps)}")
+    return names[tuple(steps)]
+
+
+def _backend(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+    return state
+
+
+def _write_tokenizer(
+    writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerFast, splits: str
+) -> None:
     ids = tokenizer.get_vocab()
     tokens = sorted(ids, key=lambda token: ids[token])
-    end = tokenizer.eos_token_id
+    special = set(tokenizer.all_special_ids)
     kinds = [
-        gguf.TokenType.CONTROL if at == end else gguf.TokenType.NORMAL for at in range(len(tokens))
+        gguf.TokenType.CONTROL if at in special else gguf.TokenType.NORMAL
+        for at in range(len(tokens))
     ]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(splits)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(merge_lines(tokenizer))
-    writer.add_eos_token_id(end)
-    writer.add_pad_token_id(end)
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_pad_token_id(tokenizer.pad_token_id)
     writer.add_add_bos_token(False)
+    if tokenizer.chat_template:
+        writer.add_chat_template(tokenizer.chat_template)
 
 
 def merge_lines(tokenizer: PreTrainedTokenizerFast) -> list[str]:
     """The BPE merges in the form ``left right``, in order of rank."""
-    import json
-
-    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    merges = _backend(tokenizer)["model"]["merges"]
     return [merge if isinstance(merge, str) else " ".join(merge) for merge in merges]
 
 
@@ -92,21 +119,29 @@ NAMES = {
 }
 
 
+OUTER = {
+    "model.embed_tokens.weight": "token_embd",
+    "model.norm.weight": "output_norm",
+    "lm_head.weight": "output",
+}
+
+
 def _write_tensor(
     writer: gguf.GGUFWriter, model: LlamaForCausalLM, key: str, tensor: torch.Tensor
 ) -> None:
-    if key == "lm_head.weight":  # tied to the embedding, which llama.cpp then uses for both
-        return
+    if key == "lm_head.weight" and model.config.tie_word_embeddings:
+        return  # llama.cpp then uses the embedding for both
     array = tensor.float().numpy()
     if key.startswith("model.layers."):
         _, _, layer, *inner, _ = key.split(".")
         part = ".".join(inner)
-        if part in ("self_attn.q_proj", "self_attn.k_proj"):
+        if part == "self_attn.q_proj":
             array = _interleave(array, model.config.num_attention_heads)
+        if part == "self_attn.k_proj":
+            array = _interleave(array, model.config.num_key_value_heads)
         name = f"blk.{layer}.{NAMES[part]}.weight"
     else:
-        name = {"model.embed_tokens.weight": "token_embd", "model.norm.weight": "output_norm"}[key]
-        name += ".weight"
+        name = f"{OUTER[key]}.weight"
     # Norms stay float32: they are tiny, and llama.cpp wants them so.
     writer.add_tensor(name, array.astype(np.float16) if array.ndim > 1 else array)
 
