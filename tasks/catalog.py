@@ -13,11 +13,13 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, TypeAlias, get_args
+from itertools import groupby
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from reason.errors import ReasonError, UsageError
 from tasks.arithmetic.task import Arithmetic
 from tasks.base import Task
+from tasks.guard import Guarded, fault
 from tasks.hanoi.task import Hanoi
 from tasks.multiplication.task import Multiplication
 from tasks.sorting.task import Sorting
@@ -44,17 +46,23 @@ MEMBERS = sorted(
     {*Task.__annotations__, *(name for name in vars(Task) if not name.startswith("_"))}
 )
 
+ABSENT = object()
+
 
 @cache
-def plug_ins() -> dict[str, EntryPoint]:
-    """The plug-ins by name, those that cannot be loaded included."""
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return {name: found[name] for name in sorted(found)}
+def plug_ins() -> dict[str, tuple[EntryPoint, ...]]:
+    """The plug-ins by name, broken ones included; each of one package, if all is well.
+
+    A built-in task's name cannot be taken.
+    """
+    found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    groups = groupby(found, key=lambda entry: entry.name)
+    return {name: tuple(entries) for name, entries in groups if name not in BUILT_IN}
 
 
 def task_names() -> list[str]:
     """Every task, the built-in ones first."""
-    return [*BUILT_IN, *(name for name in plug_ins() if name not in BUILT_IN)]
+    return [*BUILT_IN, *plug_ins()]
 
 
 def task_class(name: str) -> TaskClass:
@@ -66,26 +74,32 @@ def task_class(name: str) -> TaskClass:
         raise UsageError(
             f"unknown task {name!r}: the tasks are {known}; is the package of a plug-in missing?"
         )
-    return _load(plug_ins()[name])
+    return _load(name)
 
 
-def _load(entry: EntryPoint) -> TaskClass:
-    if not NAME.fullmatch(entry.name) or entry.name in TAKEN:
-        raise _broken(entry, "its name must be lower-case words joined by -, not a taken one")
+def package_of(name: str) -> str:
+    """The package that a plug-in comes from; several, if they quarrel about the name."""
+    found = (entry.dist for entry in plug_ins()[name])
+    return " and ".join(f"{dist.name} {dist.version}" if dist else "unknown" for dist in found)
+
+
+def _load(name: str) -> TaskClass:
+    entry, *others = plug_ins()[name]
+    if others:
+        raise _broken(name, "more than one package declares it")
+    if not NAME.fullmatch(name) or name in TAKEN:
+        raise _broken(name, "its name must be lower-case words joined by -, not a taken one")
     try:
-        loaded = entry.load()
-        inspect.signature(loaded, eval_str=True)
+        made: TaskClass = entry.load()
+        inspect.signature(made, eval_str=True)
     except (Exception, SystemExit) as error:  # whatever a stranger's module does on import
-        raise _broken(entry, f"{type(error).__name__}: {error}") from None
-    made: TaskClass = loaded
+        raise _broken(name, fault(error)) from None
     return made
 
 
-def _broken(entry: EntryPoint, why: str) -> UsageError:
-    package = entry.dist.name if entry.dist else "an unknown package"
-    return UsageError(
-        f"the task {entry.name!r} of {package} is broken: {why}; mend or uninstall {package}"
-    )
+def _broken(name: str, why: str) -> UsageError:
+    where = package_of(name)
+    return UsageError(f"the task {name!r} of {where} is broken: {why}; mend or uninstall it")
 
 
 def parameters_of(name: str) -> list[inspect.Parameter]:
@@ -102,8 +116,9 @@ def styles(name: str) -> tuple[str, ...]:
 
 def describe(name: str, arguments: Mapping[str, Any]) -> Description:
     """The description of a problem by arguments of the task's class. Raises UsageError."""
-    description = {"name": name, **_make(name, arguments).parameters}
+    task = _make(name, arguments)
     try:
+        description = {"name": name, **task.parameters}
         json.dumps(description)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the parameters of the task {name!r} are no JSON: {error}") from None
@@ -134,7 +149,11 @@ def _make(name: str, arguments: Mapping[str, Any]) -> Task:
         raise
     except strange as error:
         raise UsageError(f"not a task {name!r}: {error} (given {dict(arguments)})") from None
-    missing = [member for member in MEMBERS if not hasattr(task, member)]
+    return task if name in BUILT_IN else _guarded(name, task)
+
+
+def _guarded(name: str, task: Task) -> Task:
+    missing = [name for name in MEMBERS if inspect.getattr_static(task, name, ABSENT) is ABSENT]
     if missing:
-        raise _broken(plug_ins()[name], f"it lacks {', '.join(missing)}")
-    return task
+        raise _broken(name, f"it lacks {', '.join(missing)}")
+    return cast(Task, Guarded(task, f"the task {name!r} of {package_of(name)}"))
