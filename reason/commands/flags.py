@@ -75,16 +75,22 @@ def _run_flag(name: str) -> Argument:
 
 def _flag_type(annotation: Any) -> Any:
     """What typer reads; every kind that it does not know is read as text by the settings."""
-    if get_origin(annotation) in (Union, UnionType):
-        (annotation, *others) = [part for part in get_args(annotation) if part is not type(None)]
-        annotation = str if others else annotation
-    return annotation if annotation in PLAIN else str
+    kind = _without_none(annotation)
+    return kind if kind in PLAIN else str
+
+
+def _without_none(annotation: Any) -> Any:
+    """``int`` for ``int | None``; any other union stays one."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    return parts[0] if len(parts) == 1 else annotation
 
 
 def task_flags(
     name: str, parameters: Sequence[Argument], taken: Sequence[Argument]
 ) -> list[Argument]:
-    """The flags of a task's own parameters. Raises UsageError for a name that is taken."""
+    """The flags of a task's own parameters. Raises UsageError for one that cannot be a flag."""
     reserved = {flag.name for flag in taken}
     for parameter in parameters:
         if parameter.name in reserved:
@@ -92,15 +98,22 @@ def task_flags(
                 f"the task {name!r} has a parameter {parameter.name!r}, which is an option of the "
                 "command: its author must rename it"
             )
+        if _without_none(_split(parameter)[0]) not in PLAIN:
+            raise UsageError(
+                f"the task {name!r} has a parameter {parameter.name!r} of a type that no option "
+                "can have: its author must use int, float, bool, str or list[str]"
+            )
     return [_task_flag(parameter) for parameter in parameters]
 
 
+def _split(parameter: Argument) -> tuple[Any, ...]:
+    """The type of a parameter, then what it is annotated with."""
+    annotation = parameter.annotation
+    return get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+
+
 def _task_flag(parameter: Argument) -> Argument:
-    kind, *notes = (
-        get_args(parameter.annotation)
-        if get_origin(parameter.annotation) is Annotated
-        else (parameter.annotation,)
-    )
+    kind, *notes = _split(parameter)
     marked = next((note for note in notes if isinstance(note, Parameter)), Parameter(""))
     names = [f"--{parameter.name.replace('_', '-')}", *filter(None, [marked.short])]
     option = typer.Option(*names, help=escape(marked.help))

@@ -50,11 +50,9 @@ class TaskGroup(TyperGroup):
 def task_command(name: str, form: Form) -> Any:
     """The command of a task; of a broken plug-in one that says what is wrong."""
     try:
-        return _command(name, _work(name, form), form.help.format(escape(about(name))))
+        return _command(name, work_of(name, form), form.help.format(escape(about(name))))
     except UsageError as error:
         return _broken(name, error)
-    except RuntimeError as error:  # a type that typer cannot read from a command line
-        return _broken(name, UsageError(f"the parameters of the task {name!r}: {error}"))
 
 
 def about(name: str) -> str:
@@ -62,8 +60,8 @@ def about(name: str) -> str:
     return (inspect.getdoc(task_class(name)) or name).partition("\n")[0]
 
 
-def _work(name: str, form: Form) -> Callable[..., None]:
-    """A function with the signature of the command."""
+def work_of(name: str, form: Form) -> Callable[..., None]:
+    """What a task's command calls, with the signature of the command. Raises UsageError."""
     own = task_flags(name, parameters_of(name), form.flags)
 
     def work(**given: Any) -> None:

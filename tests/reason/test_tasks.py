@@ -33,7 +33,7 @@ def test_a_task_is_solved_verified_and_says_its_result(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_a_wrong_run_ends_1_and_says_where(name: str) -> None:
-    arguments, result = PROBLEMS[name]
+    arguments, _ = PROBLEMS[name]
     model = ["-m", "sim:error=0.4,seed=1", "--k", "1"]
     done = command("solve", name, *arguments, *model, "--json")
     assert (done.code, done.data["status"], done.data["verified"]) == (1, "wrong", False)
