@@ -21,7 +21,7 @@ from tasks.base import Parameter
 
 SHORT = {"model": "-m"}
 FILE_ONLY = {"prices"}  # a table, which no flag can hold
-PLAIN = (int, float, bool, list[str])
+PLAIN = (int, float, bool, str, list[str])
 
 PANEL = "The run"
 

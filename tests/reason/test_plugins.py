@@ -1,12 +1,19 @@
 """Plug-in tasks: one from the scaffold, installed for real, and broken ones of every kind."""
 
 import os
+import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from reason.commands.solve import QuestionOrTask
+from reason.commands.tasks import work_of
+from reason.errors import UsageError
+from tasks.catalog import plug_ins
+from tasks.scaffold import write_package
 from tests.reason.command import reason
 
 
@@ -49,8 +56,7 @@ def test_a_new_task_runs_at_once_and_is_verified(installed: Path) -> None:
     env = seen(installed)
     done = reason("solve", "count-up", "--model", "sim:error=0.05", "--json", env=env)
     assert (done.code, done.data["verified"], done.data["result"]) == (0, True, "140")
-    checked = reason("runs", "verify", done.data["run_id"], env=env)
-    assert checked.code == 0
+    assert reason("runs", "verify", done.data["run_id"], env=env).code == 0
     gone = reason("runs", "verify", done.data["run_id"])
     assert gone.code == 2
     assert "package of a plug-in missing" in gone.complaint
@@ -87,13 +93,10 @@ def test_an_estimate_and_the_list_know_it(installed: Path) -> None:
     assert rows["hanoi"]["source"] == "built in"
 
 
-@pytest.mark.parametrize(
-    "name", ["hanoi", "question", "Count", "count_up", "../count", "-c", "7up"]
-)
+@pytest.mark.parametrize("name", ["hanoi", "qa", "Count", "a_b", "../count", "-c", "7up", ""])
 def test_names_that_cannot_be_used_are_refused(name: str) -> None:
-    done = reason("task", "new", "--", name)
-    assert done.code == 2
-    assert done.complaint
+    with pytest.raises(UsageError):
+        write_package(name, None)
     assert not any(Path().iterdir())
 
 
@@ -146,8 +149,9 @@ FAULTS = {
     "Bad Name": ("faulty:Fragile", "lower-case words"),
     "qa": ("faulty:Fragile", "not a taken one"),
     "taken": ("faulty:Taken", "has a parameter 'k'"),
-    "strange": ("faulty:Strange", "the parameters of the task 'strange'"),
+    "strange": ("faulty:Strange", "of a type that no option can have"),
 }
+MADE = {"halves": "it lacks advance", "refusing": "size must be even", "unwritable": "no JSON"}
 
 
 @pytest.fixture
@@ -159,7 +163,7 @@ def faulty(tmp_path: Path) -> Path:
     (folder / "faulty.py").write_text(FAULTY + "FAULTY = 3\n")
     (folder / "exits.py").write_text("raise SystemExit(3)\n")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    more = ["halves", "refusing", "unwritable", "fragile"]
+    more = [*MADE, "fragile"]
     lines = [f"{name} = {target}" for name, (target, _) in FAULTS.items()]
     lines += [f"{name} = faulty:{name.capitalize()}" for name in more]
     (info / "entry_points.txt").write_text("\n".join(["[reason.tasks]", *lines]))
@@ -178,20 +182,33 @@ def test_broken_plug_ins_break_no_other_command(faulty: Path) -> None:
     assert not rows["hanoi"]["error"]
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        *((name, words) for name, (_, words) in FAULTS.items() if name in ("absent", "exits")),
-        *((name, words) for name, (_, words) in FAULTS.items() if name in ("taken", "strange")),
-        ("halves", "it lacks advance"),
-        ("refusing", "size must be even"),
-        ("unwritable", "no JSON"),
-    ],
-)
-def test_a_broken_plug_in_is_one_line_where_it_is_used(faulty: Path, name: str, words: str) -> None:
-    done = reason("solve", name, "--model", "sim", env=seen(faulty))
+def test_a_broken_plug_in_is_one_line_where_it_is_used(faulty: Path) -> None:
+    done = reason("solve", "absent", "--model", "sim", env=seen(faulty))
     assert done.code == 2
-    assert words in done.complaint
+    assert FAULTS["absent"][1] in done.complaint
+
+
+def use(name: str) -> None:
+    """What ``solve NAME`` does without an option."""
+    work = work_of(name, QuestionOrTask.form)
+    work(**dict.fromkeys(signature(work).parameters))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [*((name, words) for name, (_, words) in FAULTS.items()), *MADE.items()]
+)
+def test_every_kind_of_broken_plug_in_is_told_apart(
+    faulty: Path, name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(faulty)
+    for module in ("faulty", "exits"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    plug_ins.cache_clear()
+    try:
+        with pytest.raises(UsageError, match=re.escape(words)):
+            use(name)
+    finally:
+        plug_ins.cache_clear()
 
 
 def test_a_fault_while_solving_stops_the_run_until_it_is_mended(faulty: Path) -> None:

@@ -72,7 +72,7 @@ def test_an_evaluation_of_any_task_writes_its_report() -> None:
 
 
 def test_help_shows_the_problem_and_the_run() -> None:
-    shown = command("solve", "multiplication", "--help").out
+    shown = command("solve", "multiplication", "--help", env={"COLUMNS": "160"}).out
     words = shown.split()
     assert {"--a", "--by-digits", "--digits", "--model", "--dry-run", "--variants"} <= set(words)
     assert "--disks" not in words
