@@ -137,8 +137,8 @@ class Executor:
 
     def _commit(self, settled: Sequence[Settled]) -> None:
         rows, samples = [], []
-        for number, (decision, _) in enumerate(settled, self.step + 1):
-            rows.append(_row(self.task, number, decision))
+        for number, (decision, state) in enumerate(settled, self.step + 1):
+            rows.append(_row(self.task, number, decision, state))
             if decision.draws:
                 samples += _samples(number, decision)
         collisions = sum([decision.collision for decision, _ in settled])
@@ -184,8 +184,8 @@ class Executor:
         return lap
 
 
-def _row(task: Task, number: int, decision: Decision) -> StepRow:
-    action, state = task.record(decision.step)
+def _row(task: Task, number: int, decision: Decision, after: Any) -> StepRow:
+    action, state = task.record(decision.step, after)
     return StepRow(
         number,
         action,

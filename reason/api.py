@@ -8,7 +8,7 @@ from reason.session import RunConfig, run_session
 from reason.settings import RunOptions
 from reason.summary import Summary
 from runs.store import create, open_run
-from tasks.catalog import Description
+from tasks.catalog import Description, canonical
 
 
 async def solve(
@@ -35,7 +35,7 @@ async def solve(
         run = open_run(path)
         config = RunConfig.from_dict(run.config)
     else:
-        config = RunConfig(task, RunOptions(**options))
+        config = RunConfig(canonical(task), RunOptions(**options))
         config.check()
         run = create(path.parent, path.name, config.to_dict(), config.build_task().label)
     with run.lease():

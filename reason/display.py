@@ -126,6 +126,8 @@ def show_summary(summary: Summary, console: Console) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(f"[bold]{name}[/]", value)
+    if summary.result:
+        table.add_row("[bold]result[/]", Text(summary.result, overflow="fold"))
     console.print(table, highlight=False)
 
 

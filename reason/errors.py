@@ -7,6 +7,7 @@
     │   ├── TransientEngineError     worth another attempt: overload, reset, time-out
     │   └── TerminalEngineError      no attempt can help: quota, key, unknown model
     ├── StorageError            4    the journal cannot be written or read (resumable)
+    ├── TaskError               4    the code of a plug-in task failed (resumable once mended)
     ├── NoConvergence           5    a step spent its votes undecided (resumable)
     └── Interrupted             130  Ctrl-C or SIGTERM (resumable)
 
@@ -64,6 +65,13 @@ class TerminalEngineError(EngineError):
 
 class StorageError(ReasonError):
     """The run directory or its journal failed; what was committed stays committed."""
+
+    exit_code = 4
+    status = "engine_error"
+
+
+class TaskError(ReasonError):
+    """A plug-in's task failed in its own code; what was committed stays committed."""
 
     exit_code = 4
     status = "engine_error"

@@ -31,11 +31,11 @@ from engines.spec import EngineOptions, check_spec, open_engine, parse_spec
 from reason.errors import UsageError
 from reason.settings import RunOptions
 from reason.summary import Status, Summary, Tokens
-from runs.journal import Journal
+from runs.journal import Head, Journal
 from runs.killpoints import reach
 from runs.store import RunDir
-from tasks.base import Task
-from tasks.catalog import Description, build_task
+from tasks.base import Record, Task
+from tasks.catalog import Description, build_task, styles
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,13 @@ class RunConfig:
     @property
     def style(self) -> Literal["paper", "compact"]:
         """The prompt style in force: what was asked for, or what suits the first model."""
-        if self.options.style != "auto":
-            return self.options.style
+        known, wanted = styles(str(self.task.get("name"))), self.options.style
+        if wanted != "auto":
+            if wanted not in known:
+                raise UsageError(f"--style {wanted}: the task has only {' and '.join(known)}")
+            return wanted
         micro = parse_spec(self.options.model[0]).kind in ("embedded", "sim")
-        return "compact" if micro else "paper"
+        return "compact" if micro and "compact" in known else "paper"
 
     @property
     def genesis(self) -> bytes:
@@ -242,16 +245,16 @@ def _planner(options: RunOptions, agent: Microagent, journal: Journal) -> Planne
 
 def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState) -> Summary:
     """The journal's totals and the graph's last word as one object."""
-    totals, head = journal.totals(), journal.head()
+    totals, head, task = journal.totals(), journal.head(), config.build_task()
     costs = [usage.cost_usd for usage in journal.usage()]
     status = cast(Status, final["status"])
     return Summary(
         run_id=run.run_id,
-        task=config.build_task().label,
+        task=task.label,
         status=status,
         verified=status == "solved",
         steps=head.step,
-        steps_total=config.build_task().steps(),
+        steps_total=task.steps(),
         votes=totals.votes,
         flagged=totals.flagged,
         surplus_votes=totals.surplus,
@@ -261,9 +264,16 @@ def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState)
         cost_usd=None if None in costs else round(sum(c for c in costs if c is not None), 6),
         seconds=round(totals.seconds, 3),
         run_dir=str(run.path),
+        result=_result(task, head) if status in ("solved", "wrong") else "",
         message=final.get("message", ""),
         hash=head.hash.hex(),
     )
+
+
+def _result(task: Task, head: Head) -> str:
+    """What the finished task answers."""
+    record = Record(head.action, head.state)
+    return task.result(task.restore(record) if head.step else task.initial())
 
 
 def _margin(config: RunConfig, journal: Journal) -> int | None:

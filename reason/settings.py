@@ -36,54 +36,60 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 
 
 class RunOptions(BaseModel):
-    """How a run votes, with which models and within which limits; saved with the run."""
+    """How a run votes, with which models and within which limits; saved with the run.
 
-    model_config = ConfigDict(extra="forbid")
+    Every field is also a flag of the command line, and the text under it the flag's help.
+    """
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     model: Annotated[list[str], NoDecode] = Field(["embedded"], min_length=1)
-    """Model specs; the votes of a step go to them in turn."""
+    """Model spec: embedded, gguf:FILE, openai/NAME, http://HOST/v1#NAME, sim:error=0.01.
+    Given several times, the models share the votes."""
     k: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = 3
-    """Margin of the vote; ``auto`` measures the model first and picks the least that suffices."""
+    """Margin of the vote; auto measures the model first and takes the least that suffices."""
     target: float = Field(0.99, gt=0, lt=1)
-    """Wanted chance of a run without an error, for ``k = auto``."""
+    """Wanted chance of a run without an error, for --k auto."""
     vote: Rule = "ahead-by-k"
-    """Voting rule."""
+    """Voting rule: ahead-by-k, first-to-k or likelihood."""
     first_temperature: float = Field(0.0, ge=0, le=2)
     """Temperature of a step's first vote."""
     temperature: float = Field(0.1, ge=0, le=2)
     """Temperature of every later vote."""
     max_tokens: int | None = Field(None, ge=1)
-    """Completion cap and red flag; by default what the task and style call for."""
+    """Completion cap; longer answers are red-flagged. By default what the task calls for."""
     style: Literal["auto", "paper", "compact"] = "auto"
-    """Prompt style; ``auto`` is compact for micro and simulated models, paper for all others."""
+    """Prompt style: paper or compact; auto is compact for micro and simulated models, where the
+    task has it, and paper for all others."""
     concurrency: int = Field(16, ge=1, le=4096)
     """Requests in flight per model."""
     transport: Literal["lean", "openai"] = "lean"
-    """What carries requests to servers: plain aiohttp, or the openai client."""
+    """What carries requests to servers: lean (aiohttp), or openai (its client)."""
     max_votes: int | None = Field(None, ge=1)
-    """Samples a step may use, by default the larger of 100 and 10 k."""
+    """Samples a step may use. By default the larger of 100 and 10 k."""
     on_no_convergence: OnNoConvergence = "stop"
-    """What happens to a step that spends them undecided."""
+    """What becomes of a step that stays undecided: stop, vary, plurality or escalate."""
     escalate_model: str | None = None
-    """The model that votes on undecided steps under ``escalate``."""
+    """Model spec that votes on undecided steps under escalate."""
     red_flag: Annotated[list[str], NoDecode] = Field(default_factory=list)
-    """Patterns; an answer in which one is found is discarded."""
+    """Pattern; an answer in which it is found is discarded. May be repeated."""
     variants: int = Field(1, ge=1, le=1000)
     """Ways of asking that the votes of a step take by turns, so that they err apart."""
     ladder: Annotated[list[Temperature], NoDecode] = Field(default_factory=list)
-    """Temperatures that the votes after the first take by turns, in place of ``temperature``."""
+    """Temperatures that the votes after the first take by turns, such as 0.1,0.5."""
     mix: str = "turns"
-    """Whose turn a draw is among several models: turns, evidence, or weights such as 3,1."""
+    """Turns of several models: turns, evidence, or weights such as 3,1."""
     check_transitions: bool = False
     """Red-flag answers that break the rules of the task; the rules then help to solve it."""
     rollback: int = Field(0, ge=0)
     """Steps taken back, and done anew, when a step does not converge."""
     speculate: Speculation = "none"
-    """Start later steps early, from a step's own first vote or from a draft; changes no answer."""
+    """Start later steps early: none, self (from a step's own first vote) or draft. It changes no
+    answer."""
     window: int = Field(64, ge=1, le=65536)
-    """Steps in flight under ``speculate``."""
+    """Steps in flight under --speculate."""
     draft_model: str | None = None
-    """The cheaper model that drafts; by default the task's own rule."""
+    """Model spec of a cheaper model that drafts. By default the task's own rule does."""
     prices: dict[str, tuple[Price, Price]] = Field(default_factory=dict)
     """Dollars per million (prompt, completion) tokens by model name, for models not listed."""
     budget_tokens: int | None = Field(None, ge=1)

@@ -30,7 +30,8 @@ class Summary(BaseModel):
 
     ``votes`` counts valid votes, ``flagged`` the red-flagged answers, ``surplus_votes`` those drawn
     and thrown away; ``cost_usd`` is None when a price is unknown; ``seconds`` is working time over
-    all sessions; ``hash`` is the journal's last chain hash.
+    all sessions; ``result`` is what a finished task answers, where its steps are not the answer;
+    ``hash`` is the journal's last chain hash.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class Summary(BaseModel):
     cost_usd: float | None
     seconds: float
     run_dir: str
+    result: str = ""
     message: str = ""
     hash: str = ""
 

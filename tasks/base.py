@@ -7,7 +7,7 @@ finished record, and :meth:`Task.trials`, random steps of known answer on which 
 measured before a run. Neither is called while a step is being decided.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -41,6 +41,20 @@ class Trial(NamedTuple):
     key: Hashable
 
 
+class Parameter(NamedTuple):
+    """What the command line says of a parameter of a task's class.
+
+    A class marks its parameters with it: ``disks: Annotated[int, Parameter("Number of disks.")]``.
+
+    Attributes:
+        help: one sentence.
+        short: a flag of one letter, such as ``-n``.
+    """
+
+    help: str
+    short: str = ""
+
+
 class Variant(NamedTuple):
     """One of several ways to ask for the same step.
 
@@ -72,6 +86,13 @@ class Rehearsal(Protocol):
         ...
 
 
+class Answers(NamedTuple):
+    """A plain :class:`Rehearsal`, for a task that can name all its answers at once."""
+
+    right: str
+    wrong: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The offline judgement of a record.
@@ -86,7 +107,9 @@ class Verdict:
 
 
 class Task(Protocol):
-    """A problem cut into its smallest steps. ``State`` and ``Step`` are the task's own types.
+    """A problem cut into its smallest steps. States and steps are of the task's own types.
+
+    A state must be cheap to compare (``==``), for speculation does so at every step.
 
     Attributes:
         name: the word that selects the task on the command line.
@@ -103,6 +126,11 @@ class Task(Protocol):
     @property
     def label(self) -> str:
         """A short name for run directories and reports."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Arguments of the task's class that make this very problem again; JSON-able."""
         ...
 
     def bundled_model(self) -> Path:
@@ -153,12 +181,16 @@ class Task(Protocol):
         """A guess at the next state, or None; it lets later steps start early and never votes."""
         ...
 
-    def record(self, step: Any) -> Record:
-        """The step in the journal's text form."""
+    def record(self, step: Any, state: Any) -> Record:
+        """A step, and the state that :meth:`advance` made of it, in the journal's text form."""
         ...
 
     def restore(self, record: Record) -> Any:
-        """The state after a journalled step; the inverse of :meth:`record`."""
+        """The state of a :meth:`record`."""
+        ...
+
+    def result(self, state: Any) -> str:
+        """What a finished run answers, for people; empty where the steps are the answer."""
         ...
 
     def check(self, records: Iterable[Record]) -> Verdict:

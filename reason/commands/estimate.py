@@ -1,6 +1,7 @@
 """``reason estimate``: what a run will cost and how surely it will succeed, before it starts."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -11,14 +12,51 @@ from agents.calibration import Skill
 from agents.forecast import Basis, Forecast, Interval, forecast
 from agents.spending import Spending
 from reason.commands.common import print_json, stderr
+from reason.commands.flags import JSON, QUIET, flag, run_flags
+from reason.commands.tasks import Form, TaskGroup
 from reason.display import forecast_table
 from reason.errors import UsageError
 from reason.estimate import estimate
 from reason.session import RunConfig
 from reason.settings import load_settings
-from tasks.catalog import build_task
+from tasks.catalog import Description
 
-app = typer.Typer(help="Foresee votes, cost, time and success of a run.")
+MEASURED = (
+    *("model", "target", "k", "first_temperature", "temperature", "max_tokens", "style"),
+    *("concurrency", "red_flag", "variants", "check_transitions"),
+)
+"""The run options that an estimate heeds."""
+
+SAMPLES = flag(
+    "samples",
+    int | None,
+    None,
+    typer.Option(min=1, help="Steps to ask. By default 200 to 2,000, by length."),
+)
+SAMPLE_SEED = flag("sample_seed", int, 0, typer.Option(help="Seed of the choice of steps."))
+
+
+def measure(task: Description, flags: Mapping[str, Any]) -> None:
+    """Ask the models random steps and show what is to be expected of the run."""
+    options = {**{name: flags[name] for name in MEASURED}, "k": flags["k"] or "auto"}
+    config = RunConfig(task, load_settings(options).options())
+    config.check()
+    work = _watched(config, flags["samples"], flags["sample_seed"], quiet=flags["quiet"])
+    skill, seen = asyncio.run(work)
+    show(skill, seen, as_json=flags["as_json"])
+
+
+class Estimates(TaskGroup):
+    """``estimate hanoi``, ``estimate sorting``, ... besides the estimate by formula."""
+
+    form = Form(
+        (*run_flags(MEASURED), SAMPLES, SAMPLE_SEED, JSON, QUIET),
+        measure,
+        "Ask a model random steps and foresee the whole run. {}",
+    )
+
+
+app = typer.Typer(cls=Estimates, help="Foresee votes, cost, time and success of a run.")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Target = Annotated[
@@ -62,56 +100,6 @@ def _share(flag: str, value: float) -> Interval:
     if not 0 <= value <= 1:
         raise UsageError(f"{flag} must lie between 0 and 1, not {value:g}")
     return Interval.exact(value)
-
-
-@app.command()
-def hanoi(
-    disks: Annotated[int, typer.Option("--disks", "-n", help="Number of disks, 1 to 64.")],
-    model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="Model spec. [default: embedded]")
-    ] = None,
-    samples: Annotated[
-        int | None, typer.Option(min=1, help="Steps to ask. [default: 200 to 2,000, by length]")
-    ] = None,
-    target: Target = None,
-    k: Margin = None,
-    first_temperature: Annotated[
-        float | None, typer.Option(help="Temperature of a step's first vote. [default: 0]")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Temperature of the votes. [default: 0.1]")
-    ] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Completion cap.")] = None,
-    style: Annotated[str | None, typer.Option(help="Prompt style. [default: auto]")] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(help="Requests in flight per model. [default: 16]")
-    ] = None,
-    red_flag: Annotated[
-        list[str] | None, typer.Option(help="Pattern of answers to discard; may be repeated.")
-    ] = None,
-    variants: Annotated[
-        int | None, typer.Option(help="Ways of asking that votes take by turns. [default: 1]")
-    ] = None,
-    check_transitions: Annotated[
-        bool | None, typer.Option(help="Red-flag answers that break the task's rules.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of steps.")] = 0,
-    as_json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-) -> None:
-    """Ask a model random steps of Towers of Hanoi and foresee the whole run."""
-    flags = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("disks", "samples", "seed", "as_json", "quiet")
-    }
-    flags["k"] = k or "auto"
-    task = {"name": "hanoi", "disks": disks}
-    build_task(task, "compact")
-    config = RunConfig(task, load_settings(flags).options())
-    config.check()
-    skill, seen = asyncio.run(_watched(config, samples, seed, quiet=quiet))
-    show(skill, seen, as_json=as_json)
 
 
 async def _watched(

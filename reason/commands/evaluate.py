@@ -1,7 +1,7 @@
 """``reason eval``: a run of ``reason solve`` with a report at its end."""
 
 import asyncio
-import functools
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -31,28 +31,37 @@ from reason.commands.question import (
     Votes,
     ask_options,
 )
+from reason.commands.tasks import Form, TaskGroup
 from reason.qa import run_qa
 from reason.session import RunConfig
 from runs.store import RunDir
+from tasks.catalog import Description
 
-app = typer.Typer(help="Evaluate models on tasks, with a report.", no_args_is_help=True)
+
+def evaluate(task: Description, flags: Mapping[str, Any]) -> None:
+    """Solve the problem, write the report, and exit with the run's code."""
+    code, run = solve.solve_task(task, flags)
+    if run is not None:
+        page = make_report(run)
+        if not flags["quiet"]:
+            stderr.print(f"report: {page}", highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+class Evaluations(TaskGroup):
+    """``eval hanoi``, ``eval sorting``, ... besides ``eval qa``."""
+
+    form = Form(solve.FLAGS, evaluate, "A run with a report at its end. {}")
+
+
+app = typer.Typer(
+    cls=Evaluations, help="Evaluate models on tasks, with a report.", no_args_is_help=True
+)
 
 
 @app.callback()
 def group() -> None:
     """An evaluation is a run like every other: it resumes, and its journal can be verified."""
-
-
-@app.command()
-@functools.wraps(solve.hanoi)
-def hanoi(**arguments: Any) -> None:
-    """Towers of Hanoi with a report: 20 disks are the million-step task of the MAKER paper."""
-    code, run = solve.solve_hanoi(**arguments)
-    if run is not None:
-        page = make_report(run)
-        if not arguments["quiet"]:
-            stderr.print(f"report: {page}", highlight=False, soft_wrap=True)
-    raise typer.Exit(code)
 
 
 @app.command()

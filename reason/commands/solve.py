@@ -1,26 +1,39 @@
 """``reason solve``: start a run, or go on with the one in ``--run-dir``."""
 
+import reprlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from reason.commands.common import print_json, run_in_foreground, stderr
+from reason.commands.flags import DRY_RUN, JSON, QUIET, RUN_DIR, run_flags
 from reason.commands.question import question
+from reason.commands.tasks import Form, TaskGroup
 from reason.errors import UsageError
 from reason.session import RunConfig
 from reason.settings import load_settings
 from runs.store import RunDir, create, open_run
-from tasks.catalog import Description, build_task
+from tasks.catalog import Description
+
+FLAGS = (*run_flags(), RUN_DIR, JSON, QUIET, DRY_RUN)
 
 
-class QuestionOrTask(TyperGroup):
+def solve(task: Description, flags: Mapping[str, Any]) -> None:
+    """Solve the problem and exit with the run's code."""
+    code, _ = solve_task(task, flags)
+    raise typer.Exit(code)
+
+
+class QuestionOrTask(TaskGroup):
     """Takes the name of a task, or else a question: ``solve hanoi``, ``solve "What is 6 * 7?"``."""
+
+    form = Form(FLAGS, solve)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command ``question`` in front of what names no task."""
-        if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
+        if args and args[0] not in ("--help", "-h") and self.get_command(ctx, args[0]) is None:
             args = ["question", *args]
         return super().parse_args(ctx, args)
 
@@ -32,121 +45,18 @@ app = typer.Typer(
 )
 app.command(name="question")(question)
 
-Disks = Annotated[int, typer.Option("--disks", "-n", help="Number of disks, 1 to 64.")]
-Model = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        "-m",
-        help="Model spec: embedded, gguf:FILE, openai/NAME, http://HOST/v1#NAME, sim:error=0.01. "
-        "Given several times, the models share the votes. [default: embedded]",
-    ),
-]
+
+@app.callback()
+def group() -> None:
+    """Solve a task step by step, every step voted on, or answer a question."""
 
 
-@app.command()
-def hanoi(
-    disks: Disks,
-    model: Model = None,
-    start: Annotated[int, typer.Option(help="Peg of the stack at the start, 0 to 2.")] = 0,
-    goal: Annotated[int, typer.Option(help="Peg that the stack must reach, 0 to 2.")] = 2,
-    k: Annotated[str | None, typer.Option(help="Margin of the vote, or auto. [default: 3]")] = None,
-    target: Annotated[
-        float | None, typer.Option(help="Wanted chance of success for --k auto. [default: 0.99]")
-    ] = None,
-    vote: Annotated[
-        str | None, typer.Option(help="ahead-by-k, first-to-k or likelihood. [default: ahead-by-k]")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Completion cap; longer answers are red-flagged.")
-    ] = None,
-    first_temperature: Annotated[
-        float | None, typer.Option(help="Temperature of a step's first vote. [default: 0]")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option(help="Temperature of all later votes. [default: 0.1]")
-    ] = None,
-    style: Annotated[
-        str | None, typer.Option(help="Prompt style: auto, paper or compact. [default: auto]")
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(help="Requests in flight per model. [default: 16]")
-    ] = None,
-    transport: Annotated[
-        str | None, typer.Option(help="To servers: lean (aiohttp) or openai. [default: lean]")
-    ] = None,
-    max_votes: Annotated[
-        int | None, typer.Option(help="Samples per step. [default: the larger of 100 and 10 k]")
-    ] = None,
-    on_no_convergence: Annotated[
-        str | None, typer.Option(help="stop, vary, plurality or escalate. [default: stop]")
-    ] = None,
-    escalate_model: Annotated[
-        str | None, typer.Option(help="Model spec that votes on undecided steps.")
-    ] = None,
-    red_flag: Annotated[
-        list[str] | None, typer.Option(help="Pattern of answers to discard; may be repeated.")
-    ] = None,
-    variants: Annotated[
-        int | None, typer.Option(help="Ways of asking that votes take by turns. [default: 1]")
-    ] = None,
-    ladder: Annotated[
-        str | None, typer.Option(help="Temperatures of later votes by turns, such as 0.1,0.5.")
-    ] = None,
-    mix: Annotated[
-        str | None,
-        typer.Option(help="Turns of several models: turns, evidence or 3,1. [default: turns]"),
-    ] = None,
-    check_transitions: Annotated[
-        bool | None,
-        typer.Option(help="Red-flag answers that break the task's rules (the rules then help)."),
-    ] = None,
-    rollback: Annotated[
-        int | None, typer.Option(help="Steps to take back when one does not converge. [default: 0]")
-    ] = None,
-    speculate: Annotated[
-        str | None,
-        typer.Option(help="none, self or draft: start later steps early. [default: none]"),
-    ] = None,
-    window: Annotated[
-        int | None, typer.Option(help="Steps in flight under --speculate. [default: 64]")
-    ] = None,
-    draft_model: Annotated[
-        str | None, typer.Option(help="Model spec that drafts. [default: the task's own rule]")
-    ] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens of the whole run.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Dollars of the whole run.")] = None,
-    budget_seconds: Annotated[
-        float | None, typer.Option(help="Working seconds of the whole run.")
-    ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option(help="Directory of the run; an existing run is gone on with.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, show the plan, call no model.")
-    ] = False,
-) -> None:
-    """Towers of Hanoi: 2^N - 1 dependent steps, none of which may be wrong."""
-    code, _ = solve_hanoi(**locals())
-    raise typer.Exit(code)
-
-
-def solve_hanoi(
-    *,
-    disks: int,
-    start: int,
-    goal: int,
-    run_dir: Path | None,
-    as_json: bool,
-    quiet: bool,
-    dry_run: bool,
-    **flags: Any,
-) -> tuple[int, RunDir | None]:
-    """What ``solve hanoi`` does; the exit code, and the run unless it was a dry one."""
-    task = {"name": "hanoi", "disks": disks, "start": start, "goal": goal}
-    config, run = prepare(task, flags, run_dir, dry_run=dry_run)
+def solve_task(task: Description, flags: Mapping[str, Any]) -> tuple[int, RunDir | None]:
+    """What ``solve NAME`` does; the exit code, and the run unless it was a dry one."""
+    options = dict(flags)
+    run_dir, dry_run = options.pop("run_dir"), options.pop("dry_run")
+    as_json, quiet = options.pop("as_json"), options.pop("quiet")
+    config, run = prepare(task, options, run_dir, dry_run=dry_run)
     if run is None:
         show_plan(config, as_json=as_json)
         return 0, None
@@ -162,7 +72,6 @@ def prepare(
     its directory, or for other settings, is an error.
     """
     settings = load_settings(flags)
-    build_task(task, "compact")
     config = RunConfig(task, settings.options())
     if run_dir is not None and (run_dir / "run.json").exists():
         run = open_run(run_dir)
@@ -178,7 +87,8 @@ def prepare(
 def _saved(run: RunDir, asked: RunConfig, flags: dict[str, Any]) -> RunConfig:
     saved = RunConfig.from_dict(run.config)
     if saved.task != asked.task:
-        raise UsageError(f"{run.path} holds another problem, {saved.task}: name another --run-dir")
+        held = reprlib.repr(saved.task)  # a problem may be as long as its run
+        raise UsageError(f"{run.path} holds another problem, {held}: name another --run-dir")
     for name, value in flags.items():
         kept = getattr(saved.options, name)
         if value is not None and kept != getattr(asked.options, name):

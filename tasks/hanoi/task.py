@@ -1,14 +1,14 @@
 """Towers of Hanoi as a :class:`tasks.base.Task`."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from reason.errors import UsageError
 from reason.prompt import Prompt
-from tasks.base import Record, RedFlag, Rehearsal, Trial, Variant, Verdict
+from tasks.base import Parameter, Record, RedFlag, Rehearsal, Trial, Variant, Verdict
 from tasks.hanoi import compact, paper
 from tasks.hanoi.examples import Situation, path_situation, right_step
 from tasks.hanoi.picture import draw
@@ -47,14 +47,21 @@ class Step(NamedTuple):
 
 
 class Hanoi:
-    """Move a stack of ``disks`` from peg ``start`` to peg ``goal`` (pegs 0 to 2).
+    """Towers of Hanoi: 2^N - 1 dependent steps, none of which may be wrong.
 
-    Raises UsageError for an impossible size or peg.
+    A stack of ``disks`` moves from peg ``start`` to peg ``goal``. Raises UsageError for an
+    impossible size or peg.
     """
 
     name = "hanoi"
 
-    def __init__(self, disks: int, start: int = 0, goal: int = 2, style: Style = "compact") -> None:
+    def __init__(
+        self,
+        disks: Annotated[int, Parameter("Number of disks, 1 to 64.", "-n")],
+        start: Annotated[int, Parameter("Peg of the stack at the start, 0 to 2.")] = 0,
+        goal: Annotated[int, Parameter("Peg that the stack must reach, 0 to 2.")] = 2,
+        style: Style = "compact",
+    ) -> None:
         if not 1 <= disks <= MAX_DISKS:
             raise UsageError(f"--disks must lie between 1 and {MAX_DISKS}, not {disks}")
         if not {start, goal} <= {0, 1, 2} or start == goal:
@@ -73,6 +80,11 @@ class Hanoi:
     def label(self) -> str:
         """A short name for run directories and reports."""
         return f"hanoi-{self.disks}"
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Disks and pegs."""
+        return {"disks": self.disks, "start": self.start, "goal": self.goal}
 
     def bundled_model(self) -> Path:
         """The micro model that ships with the task. Raises UsageError beyond its training range."""
@@ -151,13 +163,17 @@ class Hanoi:
         move = strategy_move(state.pegs, state.previous, self.turn)
         return State(apply(state.pegs, move), move) if move is not None else None
 
-    def record(self, step: Step) -> Record:
+    def record(self, step: Step, state: State) -> Record:
         """Move as ``1 A B``; pegs as one letter per disk, the largest first."""
-        return Record(compact.write_move(step.move)[1:], _write_state(step.pegs, self.disks))
+        return Record(compact.write_move(step.move)[1:], _write_state(state.pegs, self.disks))
 
     def restore(self, record: Record) -> State:
         """The state after a recorded step."""
         return State(_read_state(record.state), _read_action(record.action))
+
+    def result(self, state: State) -> str:
+        """Nothing: the moves are the answer."""
+        return ""
 
     def check(self, records: Iterable[Record]) -> Verdict:
         """Every move legal, optimal and correctly applied, and the whole stack on the goal peg."""

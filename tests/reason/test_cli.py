@@ -14,7 +14,7 @@ from tests.reason.command import COMMAND, reason, start
 
 SUMMARY_KEYS = {
     *("run_id", "task", "status", "verified", "steps", "steps_total", "votes", "flagged"),
-    *("surplus_votes", "k", "model", "tokens", "cost_usd", "seconds", "run_dir"),
+    *("surplus_votes", "k", "model", "tokens", "cost_usd", "seconds", "run_dir", "result"),
 }
 
 

@@ -155,12 +155,13 @@ def test_no_text_crashes_a_parser(text: str) -> None:
 def test_records_restore_the_state(situation: Situation) -> None:
     task = Hanoi(sum(map(len, situation.pegs)))
     step = Step(situation.previous or Move(1, 0, 1), situation.pegs)
-    assert task.restore(task.record(step)) == State(step.pegs, step.move)
+    state = State(step.pegs, step.move)
+    assert task.restore(task.record(step, state)) == state
 
 
 def test_a_voted_state_that_breaks_the_rules_is_recorded_as_it_was_voted() -> None:
     task, pegs = Hanoi(3), ((1, 3), (), (2,))
-    record = task.record(Step(Move(2, 0, 2), pegs))
+    record = task.record(Step(Move(2, 0, 2), pegs), State(pegs, Move(2, 0, 2)))
     assert task.restore(record).pegs == pegs
 
 
@@ -169,7 +170,7 @@ def solution(task: Hanoi) -> Iterator[Record]:
     for step in range(1, task.steps() + 1):
         move = optimal_move(step, task.disks, task.start, task.goal)
         pegs = apply(pegs, move)
-        yield task.record(Step(move, pegs))
+        yield task.record(Step(move, pegs), State(pegs, move))
 
 
 @pytest.mark.parametrize(("start", "goal"), PEGS)

@@ -1,0 +1,1 @@
+"""A long chain of arithmetic, one operation a step."""

@@ -1,0 +1,1 @@
+"""Long multiplication as it is done by hand, one digit a step."""

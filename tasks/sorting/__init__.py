@@ -1,0 +1,1 @@
+"""Sorting a list by comparing neighbours, one pair a step."""
