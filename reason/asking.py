@@ -1,17 +1,16 @@
 """Answering questions: engines by role, questions side by side, each with its own account."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from agents.budget import Budget, Limits
+from agents.questions.answering import Answered, answer
 from agents.questions.desk import Desk, Manner, Role
 from agents.questions.prompting import load_prompts
-from agents.questions.strategies import Outcome, Strategy, work
-from agents.questions.trace import count
+from agents.questions.strategies import Strategy
 from agents.spending import Spending
 from engines.concurrency import together
 from engines.options import EngineOptions
@@ -65,33 +64,6 @@ class AskOptions:
         load_prompts(self.prompts)
 
 
-class Answered(NamedTuple):
-    """A question that has been worked on, and what that took."""
-
-    question: Question
-    outcome: Outcome
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form; the right answer is no part of it."""
-        calls, flagged = count(self.outcome.node)
-        return {
-            "id": self.question.id,
-            "answer": self.outcome.answer,
-            "decided": self.outcome.decided,
-            "calls": calls,
-            "flagged": flagged,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "cost_usd": self.cost_usd,
-            "seconds": round(self.seconds, 3),
-            "trace": self.outcome.node,
-        }
-
-
 async def answer_all(
     questions: Sequence[Question], options: AskOptions, done: Callable[[Answered], None]
 ) -> None:
@@ -112,23 +84,9 @@ async def answer_all(
             async with at_once:
                 spending = Spending(engines.values(), within=total)
                 desk = Desk(engines, options.manner, prompts, spending, budget.check)
-                done(await _answer(question, options.strategy, desk))
+                done(await answer(question, options.strategy, desk))
 
         await together(one(question) for question in questions)
-
-
-async def _answer(question: Question, strategy: Strategy, desk: Desk) -> Answered:
-    start = time.monotonic()
-    outcome = await work(question, strategy, desk)
-    usage = desk.spending.take()
-    return Answered(
-        question,
-        outcome,
-        sum(used.prompt_tokens for used in usage),
-        sum(used.completion_tokens for used in usage),
-        desk.spending.usd,
-        time.monotonic() - start,
-    )
 
 
 def ask_engine_options(concurrency: int, *, lean: bool, prices: Any) -> EngineOptions:

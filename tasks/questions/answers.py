@@ -42,6 +42,12 @@ def extract(text: str, kind: Kind) -> str:
     return canonical(_core(named, kind), kind)
 
 
+def written(text: str, kind: Kind) -> str | None:
+    """The final answer as the text itself has it, before it is made canonical."""
+    named = _announced(text)
+    return None if named is None else _core(named, kind)
+
+
 def _announced(text: str) -> str | None:
     """What the text itself calls its answer, the strongest mark first and the last one of each."""
     for found in (_MARKED.findall(text), _HASHES.findall(text), _boxes(text), _SAID.findall(text)):
