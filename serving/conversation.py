@@ -8,7 +8,7 @@ word for word. Only text can be read.
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 CONTEXT = "Conversation so far:"
 QUESTION = "The question:"
@@ -20,11 +20,20 @@ def plain_text(value: Any) -> Any:
         return value
     parts = []
     for part in value:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if kind not in ("text", "input_text", "output_text") or not isinstance(part["text"], str):
+        kind, text = (
+            (part.get("type"), part.get("text")) if isinstance(part, dict) else (None, None)
+        )
+        if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
             raise ValueError("only text can be read: a string, or parts with type and text")
-        parts.append(part["text"])
+        parts.append(text)
     return "\n".join(parts)
+
+
+def encodable(text: str) -> str:
+    """The text itself. Raises ValueError for half a surrogate pair, which JSON lets through."""
+    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("is no valid Unicode: half a surrogate pair")
+    return text
 
 
 _TEXT_SCHEMA = {
@@ -44,7 +53,8 @@ _TEXT_SCHEMA = {
     ]
 }
 
-Text = Annotated[str, BeforeValidator(plain_text), WithJsonSchema(_TEXT_SCHEMA)]
+Plain = Annotated[str, AfterValidator(encodable)]
+Text = Annotated[Plain, BeforeValidator(plain_text), WithJsonSchema(_TEXT_SCHEMA)]
 
 
 class Message(BaseModel):

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from serving.conversation import Message, as_question
+from serving.conversation import Message, Plain, as_question
 from serving.options import ReasonOptions
 
 
@@ -43,7 +43,7 @@ OnlyText = Annotated[
     ),
 ]
 Cap = Annotated[int, Field(ge=1, le=1_000_000)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[Plain, Field(min_length=1, max_length=200)]
 
 
 class _Asked(BaseModel):
@@ -112,7 +112,7 @@ class ResponsesRequest(_Asked):
     input: Annotated[list[Message], BeforeValidator(_as_messages)] = Field(
         min_length=1, max_length=1000
     )
-    instructions: str | None = None
+    instructions: Plain | None = None
     max_output_tokens: Cap | None = None
     previous_response_id: Nothing = None
     background: Nothing = None

@@ -33,7 +33,7 @@ async def ask(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
 async def settled(condition: Any, seconds: float = 20.0) -> None:
     """Wait until something is so; fail when it does not come to be."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -70,9 +70,9 @@ async def test_dollars_are_a_budget_where_prices_are_known() -> None:
 
 
 async def test_a_request_may_lower_the_servers_budgets_but_not_raise_them() -> None:
-    terms = Terms(Manner(max_calls=50), Limits(tokens=2000, seconds=60.0))
+    terms = Terms(Manner(max_calls=50), Limits(tokens=500, seconds=60.0))
     async with running(terms=terms) as server:
-        for name, most in (("budget_tokens", 2000), ("budget_seconds", 60), ("max_calls", 50)):
+        for name, most in (("budget_tokens", 500), ("budget_seconds", 60), ("max_calls", 50)):
             got, body = await ask(server.url, **chat(reason={name: most + 1}))
             assert (got, body["error"]["param"]) == (400, f"reason.{name}")
             assert (await ask(server.url, **chat(reason={name: most})))[0] == 200
@@ -82,7 +82,7 @@ async def test_a_request_may_lower_the_servers_budgets_but_not_raise_them() -> N
 
 async def test_an_undecided_answer_is_given_and_marked() -> None:
     async with running("sim:error=0.5") as server:
-        body = chat(LONG, reason={"k": 3, "max_votes": 3, "kind": "number"})
+        body = chat(reason={"k": 3, "max_votes": 3, "kind": "number"})
         got, answer = await ask(server.url, **body)
         assert got == 200
         assert answer["choices"][0]["finish_reason"] == "length"
@@ -120,7 +120,7 @@ async def test_a_client_that_leaves_stops_its_calls(path: str, stream: bool) -> 
         await settled(lambda: server.engine.begun == 1)
         writer.close()
         async with asyncio.timeout(1):  # the promise itself, not how long a test may take
-            while server.engine.cancelled < 1:
+            while server.engine.cancelled < 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         await settled(lambda: server.service.gate.admitted_now == 0)
         assert (server.engine.begun, server.engine.ended) == (1, 0)
@@ -167,9 +167,8 @@ async def test_a_client_that_reads_slowly_holds_no_place() -> None:
         head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
         slow = socket.create_connection(_address(server))
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        slow.sendall(
-            f"{head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n{data}".encode()
-        )
+        head = f"{head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        slow.sendall(f"{head}{data}".encode())
         await settled(lambda: server.engine.begun > 0)
         assert (await ask(server.url, **chat()))[0] == 200
         slow.close()
