@@ -20,6 +20,7 @@ from pydantic import (
 
 from serving.conversation import Message, Plain, as_question
 from serving.options import ReasonOptions
+from serving.service import MODELS
 
 
 def _nothing(value: Any) -> None:
@@ -43,7 +44,11 @@ OnlyText = Annotated[
     ),
 ]
 Cap = Annotated[int, Field(ge=1, le=1_000_000)]
-Name = Annotated[Plain, Field(min_length=1, max_length=200)]
+Name = Annotated[
+    Plain,
+    Field(min_length=1, max_length=200),
+    WithJsonSchema({"type": "string", "enum": list(MODELS)}),
+]
 
 
 class _Asked(BaseModel):
