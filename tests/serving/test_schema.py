@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -35,3 +37,23 @@ def test_no_request_is_a_server_error(case: Any) -> None:
         response_schema_conformance,
     ]
     case.call_and_validate(headers=LOCAL, checks=checks)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_requests_that_fit_the_schema_reach_the_strategies(path: str) -> None:
+    reached = set()
+
+    @given(case=schema[path]["POST"].as_strategy(generation_mode=GenerationMode.POSITIVE))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Any) -> None:
+        response = case.call(headers=LOCAL)
+        assert response.status_code < 500
+        reached.add(response.status_code)
+
+    ask()
+    assert {200, 422} <= reached  # simulated models know products; most questions are none
