@@ -22,6 +22,7 @@ from serving.errors import ApiError
 
 HEAD_SECONDS = 20.0  # for the head of a request to come in
 FINISH_SECONDS = 10  # for requests under way when the server is told to stop
+BACKSTOP_SECONDS = 5  # for them to end once they are given up
 BACKLOG = 2048
 
 
@@ -68,9 +69,17 @@ class Patient(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server; says when it listens, and ends in order when told to stop."""
+    """uvicorn's server; says when it listens, and ends in order when told to stop.
 
-    def __init__(self, app: FastAPI, started: Callable[[], None]) -> None:
+    Args:
+        app: what is served.
+        started: called once it listens.
+        give_up: called when it was told to stop and requests under way take too long.
+    """
+
+    def __init__(
+        self, app: FastAPI, started: Callable[[], None], give_up: Callable[[], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -81,10 +90,10 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_graceful_shutdown=FINISH_SECONDS,
+                timeout_graceful_shutdown=FINISH_SECONDS + BACKSTOP_SECONDS,
             )
         )
-        self._started = started
+        self._started, self._give_up = started, give_up
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
@@ -105,8 +114,12 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _stop(self) -> None:
-        self.force_exit = self.should_exit
+        """The first signal ends it when requests are done, or in a while; the next one at once."""
+        if self.should_exit:
+            self._give_up()
+            return
         self.should_exit = True
+        asyncio.get_running_loop().call_later(FINISH_SECONDS, self._give_up)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from agents.budget import Budget, Limits
 from agents.questions.answering import Answered, answer
@@ -61,7 +61,11 @@ class Job(NamedTuple):
 
 
 class Service:
-    """See the module's text."""
+    """See the module's text.
+
+    Attributes:
+        stopping: set when the server gives up what is under way; streams of any kind end then.
+    """
 
     def __init__(
         self,
@@ -76,6 +80,8 @@ class Service:
         self.engines, self.prompts = dict(engines), prompts
         self.gate, self.metrics = gate, metrics
         self.terms, self.keys = terms or Terms(), keys or Keys()
+        self.stopping = asyncio.Event()
+        self._jobs: set[asyncio.Task[Any]] = set()
 
     def take(self, model: str, text: str, options: ReasonOptions) -> Job:
         """The job that a request asks for. Raises ApiError."""
@@ -115,10 +121,32 @@ class Service:
         )
 
     async def work(self, job: Job, watch: Watch = lambda call: None) -> Answered:
-        """Work on a job once there is a place; ``watch`` is told of every call.
+        """Work on a job once there is a place, in a task of its own that :meth:`stop` may cancel.
 
-        Cancelling it cancels every call in flight. Raises BudgetReached, EngineError.
+        ``watch`` is told of every call. Cancelling the task cancels every call in flight. Raises
+        BudgetReached, EngineError, and ApiError (503) when the server stops.
         """
+        task = asyncio.current_task()
+        assert task is not None
+        self._jobs.add(task)
+        try:
+            return await self._work(job, watch)
+        except asyncio.CancelledError:
+            if self.stopping.is_set():
+                raise _stopped() from None
+            raise
+        finally:
+            self._jobs.discard(task)
+
+    def stop(self) -> None:
+        """Give up all jobs; those who wait for them are told so."""
+        self.stopping.set()
+        for task in self._jobs:
+            task.cancel()
+
+    async def _work(self, job: Job, watch: Watch) -> Answered:
+        if self.stopping.is_set():
+            raise _stopped()
         async with self.gate.place():
             ended = "error"
             try:
@@ -154,6 +182,10 @@ class Service:
             if not clock.expired():
                 raise
             raise BudgetReached(f"time budget reached: {job.limits.seconds:g} s") from None
+
+
+def _stopped() -> ApiError:
+    return ApiError(503, "the server is stopping", kind="overloaded_error", code="stopping")
 
 
 def _within(name: str, asked: float | None, most: float | None) -> None:

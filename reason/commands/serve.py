@@ -117,4 +117,4 @@ async def _serve(
                 line = f"reason: serving {', '.join(MODELS)} at {address_of(listening)}/v1"
                 stderr.print(line, highlight=False, soft_wrap=True)
 
-            await Server(create_app(service), started).serve([listening])
+            await Server(create_app(service), started, service.stop).serve([listening])

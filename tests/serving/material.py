@@ -92,7 +92,7 @@ async def serving(spec: str = "sim", **options: Any) -> AsyncIterator[Running]:
     listens = asyncio.Event()
     with listen("127.0.0.1", 0) as listening:
         url = address_of(listening)
-        server = Server(create_app(service), listens.set)
+        server = Server(create_app(service), listens.set, service.stop)
         task = asyncio.create_task(server.serve([listening]))
         await listens.wait()
         try:

@@ -1,11 +1,14 @@
 """``reason serve`` as a command: what it refuses, how it starts, counts, and stops."""
 
+import asyncio
+import contextlib
 import signal
 import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import aiohttp
 import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -55,6 +58,26 @@ def test_a_signal_stops_it_in_order(number: signal.Signals) -> None:
             )
         child.send_signal(number)
         assert child.wait(30) == 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_second_signal_gives_up_what_is_under_way_and_says_so(stream: bool) -> None:
+    with process("--model", "sim:latency_ms=60000") as (url, child):
+        async with aiohttp.ClientSession(url) as session:
+            asked = asyncio.create_task(
+                session.post("/v1/chat/completions", json=chat(stream=stream))
+            )
+            while "reason_questions_in_flight 1.0" not in await fetch(f"{url}/metrics"):
+                pass
+            child.send_signal(signal.SIGTERM)
+            with contextlib.suppress(aiohttp.ClientError):
+                while True:  # until it listens no more
+                    await fetch(f"{url}/health")
+            child.send_signal(signal.SIGTERM)
+            async with await asked as response:
+                assert response.status == (200 if stream else 503)
+                assert "the server is stopping" in await response.text()
+        assert await asyncio.to_thread(child.wait, 30) == 0
 
 
 def test_keys_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +150,6 @@ async def test_a_model_that_fails_for_good_is_a_502_not_worth_repeating() -> Non
 
 
 async def fetch(url: str) -> str:
-    import aiohttp
-
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         return await response.text()
 
