@@ -18,6 +18,7 @@ class EngineOptions:
         timeout: seconds that one request may take.
         retries: further attempts after a transient fault.
         backoff: seconds of the first wait between attempts; it doubles, with jitter.
+        retried: told the model's name at every further attempt.
         lean: talk to servers over plain aiohttp in place of the openai client.
         prices: US dollars per million (prompt, completion) tokens by model name; they go before
             the price list's.
@@ -30,6 +31,7 @@ class EngineOptions:
     timeout: float = 600.0
     retries: int = 8
     backoff: float = 0.5
+    retried: Callable[[str], None] = lambda model: None
     lean: bool = False
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     threads: int | None = None

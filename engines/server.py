@@ -66,6 +66,7 @@ class ServerEngine:
             lambda: self._once(request, temperature, n),
             self._options.retries,
             self._options.backoff,
+            lambda: self._options.retried(self.model),
         )
 
     async def _once(self, request: Request, temperature: float, n: int) -> list[Sample]:

@@ -1,17 +1,16 @@
 """Answering questions: engines by role, questions side by side, each with its own account."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from agents.budget import Budget, Limits
+from agents.questions.answering import Answered, answer
 from agents.questions.desk import Desk, Manner, Role
 from agents.questions.prompting import MICRO, Prompts, load_prompts
-from agents.questions.strategies import Outcome, Strategy, work
-from agents.questions.trace import count
+from agents.questions.strategies import ROLES, Strategy
 from agents.spending import Spending
 from engines.concurrency import together
 from engines.options import EngineOptions
@@ -24,15 +23,6 @@ from tasks.questions.rehearsal import rehearse
 
 EMBEDDED = "embedded"
 MICRO_STRATEGIES = ("direct", "vote", "daslam")
-
-ROLES: dict[Strategy, tuple[Role, ...]] = {
-    "direct": ("solver",),
-    "vote": ("solver",),
-    "daslam": ("solver", "decomposer"),
-    "recursive": ("solver", "decomposer", "judge"),
-    "auto": ("solver", "decomposer", "judge"),
-}
-"""Whom each strategy asks."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +85,9 @@ class AskOptions:
             check_spec(spec, self.engine)
         self.words()
 
-    def check_question(self, question: Question) -> None:
+    def check_question(self, text: str) -> None:
         """Raise UsageError for a question in words that the embedded models do not know."""
-        if EMBEDDED in self.specs.values() and not is_understood(question.text):
+        if EMBEDDED in self.specs.values() and not is_understood(text):
             raise UsageError(
                 f"the embedded micro models know chain arithmetic alone, as in {EXAMPLE!r}: name a "
                 "general model with --model (`reason models get smollm2` fetches a small one)"
@@ -110,33 +100,6 @@ def _opened(role: Role, spec: str) -> str:
     return f"gguf:{SOLVER if role == 'solver' else DECOMPOSER}"
 
 
-class Answered(NamedTuple):
-    """A question that has been worked on, and what that took."""
-
-    question: Question
-    outcome: Outcome
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form; the right answer is no part of it."""
-        calls, flagged = count(self.outcome.node)
-        return {
-            "id": self.question.id,
-            "answer": self.outcome.answer,
-            "decided": self.outcome.decided,
-            "calls": calls,
-            "flagged": flagged,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "cost_usd": self.cost_usd,
-            "seconds": round(self.seconds, 3),
-            "trace": self.outcome.node,
-        }
-
-
 async def answer_all(
     questions: Sequence[Question], options: AskOptions, done: Callable[[Answered], None]
 ) -> None:
@@ -146,7 +109,7 @@ async def answer_all(
     """
     options.check()
     for question in questions:
-        options.check_question(question)
+        options.check_question(question.text)
     words = options.words()
     at_once = asyncio.Semaphore(options.questions)
     roles = list(options.opened)
@@ -159,23 +122,9 @@ async def answer_all(
             async with at_once:
                 spending = Spending(engines.values(), within=total)
                 desk = Desk(engines, options.manner, words, spending, budget.check)
-                done(await _answer(question, options.strategy, desk))
+                done(await answer(question, options.strategy, desk))
 
         await together(one(question) for question in questions)
-
-
-async def _answer(question: Question, strategy: Strategy, desk: Desk) -> Answered:
-    start = time.monotonic()
-    outcome = await work(question, strategy, desk)
-    usage = desk.spending.take()
-    return Answered(
-        question,
-        outcome,
-        sum(used.prompt_tokens for used in usage),
-        sum(used.completion_tokens for used in usage),
-        desk.spending.usd,
-        time.monotonic() - start,
-    )
 
 
 def ask_engine_options(concurrency: int, *, lean: bool, prices: Any) -> EngineOptions:

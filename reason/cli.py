@@ -28,7 +28,7 @@ app = typer.Typer(
 
 
 def _add_commands() -> None:
-    from reason.commands import config, estimate, evaluate, models, runs, solve, task, train
+    from reason.commands import config, estimate, evaluate, models, runs, serve, solve, task, train
 
     app.add_typer(solve.app, name="solve")
     app.add_typer(estimate.app, name="estimate")
@@ -36,6 +36,7 @@ def _add_commands() -> None:
     app.add_typer(runs.app, name="runs")
     app.add_typer(task.app, name="task")
     app.add_typer(models.app, name="models")
+    app.command("serve")(serve.serve)
     app.add_typer(train.app, name="train")
     app.add_typer(config.app, name="config")
 

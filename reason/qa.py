@@ -15,9 +15,10 @@ from typing import Any
 from rich.progress import track
 from rich.table import Table
 
+from agents.questions.answering import Answered
 from evals.qa import Comparison, Score, compare, score
 from evals.qa_page import write_page
-from reason.asking import Answered, AskOptions, answer_all
+from reason.asking import AskOptions, answer_all
 from reason.commands.common import stderr
 from reason.display import money
 from reason.errors import UsageError

@@ -27,8 +27,8 @@ from agents.voting import Rule
 from reason.errors import UsageError
 
 PREFIX = "REASON_"
-RESERVED = {"REASON_CONFIG", "REASON_API_KEY", "REASON_KILL_AT"}
-"""Variables with the prefix that are not settings: file to read, engine key, durability tests."""
+RESERVED = {"REASON_CONFIG", "REASON_API_KEY", "REASON_API_KEYS", "REASON_KILL_AT"}
+"""Variables with the prefix that are not settings: file to read, keys, durability tests."""
 
 
 Price = Annotated[float, Field(ge=0)]

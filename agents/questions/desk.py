@@ -6,7 +6,7 @@ a question that runs wild stops at its own limit without hurting the others.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from agents.questions.prompting import Prompts
 from agents.spending import Spending
@@ -42,6 +42,26 @@ class Manner:
     max_subquestions: int = 8
 
 
+class Call(NamedTuple):
+    """Answers that have come in, for whoever watches.
+
+    Attributes:
+        role: who gave them.
+        prompt: name of the prompt that they answer.
+        first: number of the first of them among all answers to that prompt, from 0.
+        samples: the answers.
+    """
+
+    role: Role
+    prompt: str
+    first: int
+    samples: list[Sample]
+
+
+Watch: TypeAlias = Callable[[Call], None]
+"""Told of every call of a question, in the order in which the answers come in."""
+
+
 class Desk:
     """See the module's text.
 
@@ -51,6 +71,7 @@ class Desk:
         prompts: in which words, by role: each model may want its own.
         spending: where every answer is charged.
         check: called before every call; raises when a budget is spent.
+        watch: called after every call.
 
     Attributes:
         calls: answers drawn so far.
@@ -63,9 +84,10 @@ class Desk:
         prompts: dict[Role, Prompts],
         spending: Spending,
         check: Callable[[], None] = lambda: None,
+        watch: Watch = lambda call: None,
     ) -> None:
         self.engines, self.manner, self.prompts = engines, manner, prompts
-        self.spending, self.check = spending, check
+        self.spending, self.check, self.watch = spending, check, watch
         self.calls = 0
 
     async def ask(
@@ -89,5 +111,6 @@ class Desk:
         samples = await engine.sample(request)
         for sample in samples:
             self.spending.add(engine.model, sample)
+        self.watch(Call(role, prompt, first, samples))
         lead = words.lead(prompt)
         return [sample._replace(text=lead + sample.text) for sample in samples] if lead else samples

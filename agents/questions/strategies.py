@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from langgraph.graph.state import CompiledStateGraph
 
 from agents.questions.daslam import build_daslam
-from agents.questions.desk import Desk
+from agents.questions.desk import Desk, Role
 from agents.questions.plain import build_direct, build_vote
 from agents.questions.recursive import build_recursive
 from agents.questions.trace import Node
@@ -13,6 +13,15 @@ from reason.errors import NoConvergence
 from tasks.questions.base import Question
 
 Strategy: TypeAlias = Literal["direct", "vote", "recursive", "daslam", "auto"]
+
+ROLES: dict[Strategy, tuple[Role, ...]] = {
+    "direct": ("solver",),
+    "vote": ("solver",),
+    "daslam": ("solver", "decomposer"),
+    "recursive": ("solver", "decomposer", "judge"),
+    "auto": ("solver", "decomposer", "judge"),
+}
+"""Whom each strategy asks."""
 
 
 class Outcome(NamedTuple):

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from agents.questions.answering import Answered
 from agents.questions.desk import Manner
 from agents.questions.strategies import Strategy
-from reason.asking import Answered, AskOptions, answer_all, ask_engine_options
+from reason.asking import AskOptions, answer_all, ask_engine_options
 from reason.commands.common import print_json, stderr
 from reason.display import money
 from reason.errors import NoConvergence, UsageError
@@ -80,7 +81,7 @@ def question(
             raise UsageError("--batch needs --out FILE for the answers")
         run_batch(load_questions(batch, limit), out, options, as_json=as_json, quiet=quiet)
         return
-    asked = Question("question", _text(text, file), _kind(kind))
+    asked = Question("question", _text(text, file), answer_kind(kind))
     answered = answer(asked, options, quiet=quiet)
     show(answered, as_json=as_json)
     raise typer.Exit(0 if answered.outcome.decided else NoConvergence.exit_code)
@@ -133,7 +134,8 @@ def _text(text: str | None, file: Path | None) -> str:
     return (asked or "").strip()
 
 
-def _kind(kind: str) -> Kind:
+def answer_kind(kind: str) -> Kind:
+    """The kind that --kind names. Raises UsageError."""
     if kind not in get_args(Kind):
         raise UsageError(f"--kind must be one of {', '.join(get_args(Kind))}, not {kind!r}")
     return kind  # type: ignore[return-value]

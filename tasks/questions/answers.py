@@ -4,19 +4,21 @@ An answer is taken from where models are asked to put it (a line ``Answer: ...``
 or from a sentence that announces it; a number alone may also be the last one of the text. What
 names no answer, or two different ones, is red-flagged, never guessed at.
 
-Numbers and letters are compared by rules of our own, expressions by math-verify. That library's
-time-outs work in the main thread only, so they are off and inputs are bounded in length instead.
+Numbers and letters are compared by rules of our own, expressions by math-verify in a process of its
+own (:mod:`tasks.questions.expressions`).
 """
 
 import re
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 from tasks.base import RedFlag
 from tasks.questions.base import Kind
+from tasks.questions.expressions import Comparer
 
 LONGEST = 400  # characters of a final answer; what is longer answers nothing
+
+_COMPARER = Comparer()
 
 _MARKED = re.compile(
     r"^[\s>*#-]*\**(?:final answer|answer)\**\s*[:=]\**[ \t]*(.+?)\s*$", re.I | re.M
@@ -40,6 +42,12 @@ def extract(text: str, kind: Kind) -> str:
     if len(named) > LONGEST:
         raise RedFlag("length")
     return canonical(_core(named, kind), kind)
+
+
+def written(text: str, kind: Kind) -> str | None:
+    """The final answer as the text itself has it, before it is made canonical."""
+    named = _announced(text)
+    return None if named is None else _core(named, kind)
 
 
 def _announced(text: str) -> str | None:
@@ -142,19 +150,6 @@ def _value(text: str) -> Fraction | None:
         return None
 
 
-def _verified(gold: str, answer: str) -> bool:
-    if max(len(gold), len(answer)) > LONGEST:
-        return False
-    from math_verify import verify  # it brings sympy, which takes a moment to load
-
-    try:
-        return bool(verify(_parsed(gold), _parsed(answer), timeout_seconds=None))
-    except Exception:  # sympy raises whatever it likes on what it cannot compare
-        return False
-
-
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> Any:
-    from math_verify import parse
-
-    return parse(f"${text}$", parsing_timeout=None)
+def _verified(gold: str, answer: str) -> bool:
+    return max(len(gold), len(answer)) <= LONGEST and _COMPARER.same(gold, answer)

@@ -11,6 +11,7 @@ from agents.questions.daslam import read_subquestions
 from agents.questions.prompting import FIELDS, MICRO, NOTHING, SHIPPED, load_prompts
 from agents.questions.recursive import Split, read_proposal, read_split
 from reason.errors import UsageError
+from reason.prompt import Prompt
 from tasks.base import RedFlag
 
 line = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp", "Zs"]), min_size=1)
@@ -63,11 +64,18 @@ def test_subquestions_are_the_numbered_lines() -> None:
         read_subquestions("1. a\n2. b\n3. c", 2)
 
 
+def content(prompt: Prompt) -> str:
+    """What the one message of a chat says."""
+    assert not isinstance(prompt, str)
+    (message,) = prompt
+    return message["content"]
+
+
 def test_shipped_prompts_use_every_field() -> None:
     prompts = load_prompts()
     for name, fields in FIELDS.items():
-        (message,) = prompts.write(name, **{field: f"<{field}>" for field in fields})
-        assert all(f"<{field}>" in message["content"] for field in fields)
+        said = content(prompts.write(name, **{field: f"<{field}>" for field in fields}))
+        assert all(f"<{field}>" in said for field in fields)
         assert prompts.templates[name].version >= 1
 
 
@@ -75,7 +83,7 @@ def test_a_users_prompt_goes_before_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "solve.md").write_text("version: 7\n\nDo {question} as {{x}}: {form}")
     prompts = load_prompts(tmp_path)
     assert prompts.templates["solve"].version == 7
-    assert prompts.write("solve", question="this", form="f")[0]["content"] == "Do this as {x}: f"
+    assert content(prompts.write("solve", question="this", form="f")) == "Do this as {x}: f"
     assert prompts.templates["judge"] == load_prompts().templates["judge"]
 
 
@@ -104,5 +112,6 @@ def test_micro_prompts_are_texts_to_be_continued() -> None:
 
 
 def test_a_chat_says_that_nothing_is_known() -> None:
-    (message,) = load_prompts().write("subquestion", question="P", known="", subquestion="S")
-    assert NOTHING in message["content"]
+    assert NOTHING in content(
+        load_prompts().write("subquestion", question="P", known="", subquestion="S")
+    )

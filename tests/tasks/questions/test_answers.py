@@ -117,3 +117,11 @@ async def test_expressions_are_compared_in_other_threads_too() -> None:
     import asyncio
 
     assert await asyncio.to_thread(equivalent, r"\frac{3}{4}", "0.75", "math")
+
+
+@pytest.mark.parametrize("bomb", ["9^{9^{9^{9}}}", "100000000!", "10^{10^{10}}"])
+def test_an_expression_that_never_ends_is_no_match_and_stops_nobody(bomb: str) -> None:
+    assert not equivalent(bomb, "3", "math")
+    assert not equivalent("4", bomb, "math")
+    assert equivalent(bomb, bomb, "math")
+    assert equivalent(r"\frac{1}{2}", "0.5", "math")  # the next comparison is made as ever
