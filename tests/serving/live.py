@@ -36,7 +36,9 @@ class Live:
     ) -> HTTPResponse:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         content = None if body is None else json.dumps(body)
-        sent = {"Content-Type": "application/json"} if body is not None else {}
+        sent = {"Connection": "close"}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
         connection.request(method, path, content, {**sent, **(headers or {})})
         return connection.getresponse()
 

@@ -47,6 +47,16 @@ export function meter(value, total, label) {
   return bar;
 }
 
+const ICONS = {
+  play: "M4 2l9 6-9 6z", pause: "M3 2h4v12H3zM9 2h4v12H9z", back: "M11 2L3 8l8 6z", on: "M5 2l8 6-8 6z",
+  first: "M2 2h2v12H2zM14 2L5 8l9 6z", last: "M12 2h2v12h-2zM2 2l9 6-9 6z",
+};
+
+/** A small drawn sign for a button that has a label. */
+export function icon(name) {
+  return svg("svg", { viewBox: "0 0 16 16", width: 12, height: 12, "aria-hidden": "true" }, svg("path", { d: ICONS[name], fill: "currentColor" }));
+}
+
 /** Runs `work` at most once in `ms`, with the latest arguments. */
 export function debounce(work, ms) {
   let timer;

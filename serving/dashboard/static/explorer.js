@@ -4,7 +4,7 @@
 // label follows; what it points at is fetched once it rests for a moment.
 
 import { Pages, api, at } from "./api.js";
-import { complaint, debounce, h, panel } from "./dom.js";
+import { complaint, debounce, h, icon, panel } from "./dom.js";
 import { count, readMove, readTally } from "./format.js";
 import { Pegs } from "./pegs.js";
 
@@ -29,10 +29,11 @@ export function explorer(item, { signal, start, onstep }) {
   const scrub = h("input", { type: "range", class: "scrub", min: 0, max: end, step: 1, value: step, "aria-label": "Step" });
   const exact = h("input", { type: "number", class: "exact", min: 0, max: end, value: step, "aria-label": "Go to step" });
   const total = h("span", { class: "muted" });
-  const play = h("button", { type: "button", class: "icon", "aria-label": "Play", onclick: () => (playing ? pause() : run()) }, "▶");
+  const play = h("button", { type: "button", class: "icon", "aria-label": "Play", onclick: () => (playing ? pause() : run()) }, icon("play"));
   const speed = h("select", { "aria-label": "Speed" }, Object.keys(SPEEDS).map((name) => h("option", {}, name)));
   speed.value = "4 steps/s";
-  const go = (label, text, to) => h("button", { type: "button", class: "icon", "aria-label": label, onclick: () => { pause(); seek(to()); } }, text);
+  const go = (label, shape, to) => h("button", { type: "button", class: "icon", "aria-label": label, title: label,
+    onclick: () => { pause(); seek(to()); } }, icon(shape));
 
   /** Point at a step; show it once nothing newer is asked for. */
   function seek(to) {
@@ -87,7 +88,7 @@ export function explorer(item, { signal, start, onstep }) {
   async function run() {
     if (step >= end) seek(0);
     playing = true;
-    play.textContent = "⏸";
+    play.replaceChildren(icon("pause"));
     play.setAttribute("aria-label", "Pause");
     while (playing && !signal.aborted && step < end) {
       const perSecond = SPEEDS[speed.value];
@@ -113,7 +114,7 @@ export function explorer(item, { signal, start, onstep }) {
   function pause() {
     if (!playing) return;
     playing = false;
-    play.textContent = "▶";
+    play.replaceChildren(icon("play"));
     play.setAttribute("aria-label", "Play");
     following = step >= end;
     settle(step);
@@ -133,8 +134,8 @@ export function explorer(item, { signal, start, onstep }) {
   signal.addEventListener("abort", () => { playing = false; settle.cancel(); });
 
   const controls = h("div", { class: "controls" },
-    go("First step", "⏮", () => 0), go("One step back", "◀", () => step - 1), play, go("One step on", "▶▏", () => step + 1), go("Last step", "⏭", () => end),
-    speed, h("span", { class: "grow" }), h("label", { class: "row" }, h("span", { class: "muted" }, "step"), exact), total);
+    go("First step", "first", () => 0), go("One step back", "back", () => step - 1), play, go("One step on", "on", () => step + 1), go("Last step", "last", () => end),
+    speed, h("span", { class: "grow" }), h("span", { class: "row" }, h("span", { class: "muted" }, "step"), exact, total));
   const main = panel(hanoi ? "Pegs" : "Step", { class: "explorer" }, null,
     hanoi ? pegs.element : null, scrub, controls, detail);
   label();
@@ -178,7 +179,7 @@ function answers(samples) {
   if (!samples.length) return h("p", { class: "muted" }, "Its raw answers were not kept, or have been pruned.");
   return h("details", { class: "answers", open: true }, h("summary", {}, `${samples.length} raw answers`),
     h("ol", {}, samples.map((one) => h("li", {},
-      h("div", { class: "row" }, h("span", { class: "muted" }, `#${one.draw} ${one.model}`), h("span", { class: "grow" }),
+      h("div", { class: "row" }, h("span", { class: "sub" }, `#${one.draw} ${one.model}`), h("span", { class: "grow" }),
         one.flag ? h("span", { class: "chip bad" }, one.flag) : h("span", { class: "chip" }, "valid"), h("span", { class: "chip" }, one.finish)),
       h("pre", {}, one.text)))));
 }

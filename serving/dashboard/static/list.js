@@ -21,7 +21,7 @@ export async function showList(view, { query, signal }) {
   const total = h("span", { class: "muted" });
   const body = h("tbody");
   const pager = h("div", { class: "row end pager" });
-  const told = h("div");
+  const told = h("div", { role: "status" });
   view.append(
     h("div", { class: "title row" }, h("h1", {}, "Runs"), total, h("span", { class: "grow" }),
       compare, h("button", { type: "button", class: "primary", onclick: newRunDialog }, "New run")),
@@ -87,7 +87,7 @@ function pages(first, total) {
 
 function makeRow(item, choose, chosen) {
   const isRun = item.kind === "run";
-  const box = isRun && h("input", { type: "checkbox", "aria-label": `Compare ${item.id}`, checked: chosen.has(item.id),
+  const box = isRun && item.status !== "broken" && h("input", { type: "checkbox", "aria-label": `Compare ${item.id}`, checked: chosen.has(item.id),
     onchange: (event) => choose(item.id, event.target.checked) });
   const where = isRun ? `#/runs/${encodeURIComponent(item.id)}` : `#/questions/${encodeURIComponent(item.id)}`;
   const detail = h("span", { class: "sub" });

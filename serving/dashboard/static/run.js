@@ -1,7 +1,7 @@
 // The page of one run: figures, live while it is under way, plots, hardest steps, and the explorer.
 
 import { api, at, events } from "./api.js";
-import { complaint, h, meter, panel, pill } from "./dom.js";
+import { h, meter, panel, pill } from "./dom.js";
 import { explorer } from "./explorer.js";
 import { brief, count, duration, fixed, moment, money, percent, rate } from "./format.js";
 import { plot } from "./plot.js";
@@ -30,12 +30,12 @@ export async function showRun(view, { parts, query, signal }) {
   const hardest = h("div", { class: "scroll" });
   view.append(figures.element,
     h("div", { class: "columns" },
-      steps.main,
+      h("div", { class: "stack" }, steps.main, steps.table),
       h("div", { class: "stack" },
         panel("Votes per step", {}, null, votes.element),
         panel("Red flags", {}, null, flags.element),
         panel("Hardest steps", { class: "list" }, null, hardest))),
-    steps.table, about(shown));
+    about(shown));
 
   function onstep(step) {
     votes.mark(step);
@@ -71,7 +71,6 @@ export async function showRun(view, { parts, query, signal }) {
           redraw(now).catch(() => {});
         }
       }
-      head.quiet();
     } catch (error) {
       if (!signal.aborted) head.tell(error);
     }
@@ -128,7 +127,7 @@ function header(item, watch) {
       item.status !== "broken" && h("a", { class: "button", href: `#/compare?${new URLSearchParams({ left: item.id })}` }, "Compare")),
     h("p", { class: "sub" }, [item.task, item.model, moment(item.created)].filter(Boolean).join(" · ")), told);
   update(item);
-  return { element, update, tell, quiet: () => {} };
+  return { element, update, tell };
 }
 
 /** A run that met its budget needs a larger one to go on. */
