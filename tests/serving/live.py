@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
@@ -55,13 +55,17 @@ class Live:
 
     def wait(self, run: str, *statuses: str) -> dict[str, Any]:
         """Wait until a run has one of the statuses."""
+        return self.wait_for(run, lambda item: item["status"] in statuses)
+
+    def wait_for(self, run: str, met: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until a run is as it should be."""
         end = time.monotonic() + 120
         while time.monotonic() < end:
             item: dict[str, Any] = self.get(f"/api/runs/{run}")["item"]
-            if item["status"] in statuses:
+            if met(item):
                 return item
-            time.sleep(0.05)
-        raise AssertionError(f"{run} never was {statuses}, but {item}")
+            time.sleep(0.1)
+        raise AssertionError(f"{run} never came so far: {item}")
 
 
 @contextmanager
@@ -93,11 +97,3 @@ def serve(runs: Path, key: str | None = None) -> Iterator[Live]:
     finally:
         server.should_exit = True
         thread.join(30)
-
-
-if __name__ == "__main__":  # to look at the page by hand: python -m tests.serving.live DIRECTORY
-    import sys
-
-    with serve(Path(sys.argv[1])) as live:
-        print(live.url, flush=True)
-        threading.Event().wait()

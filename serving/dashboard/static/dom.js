@@ -48,7 +48,7 @@ export function meter(value, total, label) {
 }
 
 const ICONS = {
-  play: "M4 2l9 6-9 6z", pause: "M3 2h4v12H3zM9 2h4v12H9z", back: "M11 2L3 8l8 6z", on: "M5 2l8 6-8 6z",
+  play: "M4 2l9 6-9 6z", pause: "M3 2h4v12H3zM9 2h4v12H9z", back: "M10.5 2.5L5 8l5.5 5.5 1.4-1.4L7.8 8l4.1-4.1z", on: "M5.5 2.5L11 8l-5.5 5.5-1.4-1.4L8.2 8 4.1 3.9z",
   first: "M2 2h2v12H2zM14 2L5 8l9 6z", last: "M12 2h2v12h-2zM2 2l9 6-9 6z",
 };
 
