@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from reason.errors import UsageError
 from runs.lines import Row, page_of_lines
-from serving.run_view import UnknownRun
+from serving.run_models import UnknownRun
 
 MANIFEST = "eval.json"
 SUFFIX = ".jsonl"

@@ -5,104 +5,16 @@ this server, a command line elsewhere, or nobody any more. A step is found by it
 page of steps is a range of keys, and a plot over a million steps is added up by the database.
 """
 
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from reason.errors import UsageError
 from reason.session import RunConfig, margin_in_force
 from runs.journal import Journal, StepRow
 from runs.store import BrokenRun, RunDir
+from serving.run_models import Answer, Bucket, Frame, Parting, Progress, Step, UnknownRun
 from tasks.base import Record, Task
-
-
-class UnknownRun(UsageError):
-    """There is no such run, step or question."""
-
-
-class Progress(BaseModel):
-    """How a run stands.
-
-    ``rate`` is in steps a second, lately where the run is under way and over all sessions where it
-    is not; ``eta`` is in seconds; ``cost_usd`` is None when a price is unknown; ``actions`` are
-    what may be asked of the run now.
-    """
-
-    kind: Literal["run"] = "run"
-    id: str
-    status: str
-    message: str = ""
-    created: str = ""
-    task: str = ""
-    task_name: str = ""
-    model: str = ""
-    k: int | None = None
-    steps: int = 0
-    steps_total: int | None = None
-    votes: int = 0
-    flagged: int = 0
-    surplus: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float | None = 0.0
-    seconds: float = 0.0
-    rate: float = 0.0
-    eta: float | None = None
-    hash: str = ""
-    actions: list[Literal["cancel", "resume"]] = []
-
-
-class Step(BaseModel):
-    """A committed step; the tally's first number is the winner's votes."""
-
-    step: int
-    action: str
-    state: str
-    votes: int
-    flagged: int
-    rounds: int
-    tally: str
-    prompt_tokens: int
-    completion_tokens: int
-    surplus: int
-
-
-class Answer(BaseModel):
-    """A raw answer; ``flag`` says why it was discarded, if it was."""
-
-    draw: int
-    text: str
-    finish: str
-    flag: str
-    model: str
-
-
-class Bucket(BaseModel):
-    """What steps ``first`` to ``last`` come to; ``most`` is the answers of the hardest of them."""
-
-    first: int
-    last: int
-    votes: int
-    flagged: int
-    most: int
-
-
-class Frame(BaseModel):
-    """The pegs after a step, each from its lowest disk up; ``action`` is empty at step 0."""
-
-    step: int
-    action: str
-    pegs: tuple[list[int], list[int], list[int]]
-
-
-class Parting(BaseModel):
-    """Where two journals part: the first step at which they differ, None as long as they agree."""
-
-    same_problem: bool
-    common: int
-    parts_at: int | None
-    left: Step | None = None
-    right: Step | None = None
 
 
 def config_of(run: RunDir) -> RunConfig:

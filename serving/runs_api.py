@@ -18,15 +18,14 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from agents.policy import OnNoConvergence
 from reason.errors import ReasonError, StorageError, UsageError
-from reason.settings import RunOptions
 from runs.store import RunDir
 from serving import question_sets as sets
+from serving import run_models as models
 from serving import run_view as view
-from serving.run_view import Progress, UnknownRun
+from serving.run_models import Changes, NewRun, Progress, UnknownRun
 from serving.runs_service import Item, RunsService
 from serving.workers import Conflict
 
@@ -38,32 +37,6 @@ LAST = 2**53  # beyond any step, and still a number to every JSON reader
 Name = Annotated[str, Path(min_length=1, max_length=255)]
 Number = Annotated[int, Path(ge=1, le=LAST)]
 First = Annotated[int, Query(ge=1, le=LAST)]
-
-
-class NewRun(BaseModel):
-    """A run to make; options that are left out are those of the server's settings."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    task: dict[str, Any] = Field(examples=[{"name": "hanoi", "disks": 6}])
-    options: RunOptions = Field(default_factory=lambda: RunOptions.model_validate({}))
-    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-
-
-class Changes(BaseModel):
-    """What may change when a run goes on: limits, and ways out of a dead end."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    budget_tokens: int | None = None
-    budget_usd: float | None = None
-    budget_seconds: float | None = None
-    max_votes: int | None = None
-    concurrency: int | None = None
-    variants: int | None = None
-    on_no_convergence: OnNoConvergence | None = None
-    escalate_model: str | None = None
-    rollback: int | None = None
 
 
 class RunPage(BaseModel):
@@ -97,9 +70,12 @@ def tell_errors() -> Iterator[None]:
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Refuse a change that another site's page asks for."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    """Refuse a change that another site's page asks for; programs send neither header."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is None and origin is not None:  # a page that came without TLS from another machine
+        same = urlsplit(origin).netloc == request.headers.get("host")
+        site = "same-origin" if same else "cross-site"
+    if site not in (None, "same-origin", "none"):
         raise HTTPException(403, "asked for by another site's page")
 
 
@@ -177,26 +153,26 @@ def _add_pages(router: APIRouter, service: RunsService) -> None:
         run: Annotated[RunDir, run_dir],
         first: First = 1,
         count: Annotated[int, Query(ge=1, le=MOST_STEPS)] = 50,
-    ) -> list[view.Step]:
+    ) -> list[models.Step]:
         """A page of steps."""
         return view.read_steps(run, first, count)
 
     @router.get("/{run_id}/steps/{step}/samples")
-    def samples(run: Annotated[RunDir, run_dir], step: Number) -> list[view.Answer]:
+    def samples(run: Annotated[RunDir, run_dir], step: Number) -> list[models.Answer]:
         """The raw answers kept of a step with dissent or red flags."""
         return view.read_answers(run, step)
 
     @router.get("/{run_id}/hardest")
     def hardest(
         run: Annotated[RunDir, run_dir], count: Annotated[int, Query(ge=1, le=100)] = 20
-    ) -> list[view.Step]:
+    ) -> list[models.Step]:
         """The steps that took the most answers."""
         return view.read_hardest(run, count)
 
     @router.get("/{run_id}/series")
     def series(
         run: Annotated[RunDir, run_dir], buckets: Annotated[int, Query(ge=1, le=1000)] = 240
-    ) -> list[view.Bucket]:
+    ) -> list[models.Bucket]:
         """Votes and red flags over the whole run, in stretches of equal length."""
         return service.series(run, buckets)
 
@@ -205,12 +181,12 @@ def _add_pages(router: APIRouter, service: RunsService) -> None:
         run: Annotated[RunDir, run_dir],
         first: Annotated[int, Query(ge=0, le=LAST)] = 0,
         count: Annotated[int, Query(ge=1, le=MOST_FRAMES)] = 1,
-    ) -> list[view.Frame]:
+    ) -> list[models.Frame]:
         """The pegs after some steps of Towers of Hanoi; step 0 is the start."""
         return view.read_pegs(run, first, count)
 
     @router.get("/{run_id}/parting/{other}")
-    def parting(run: Annotated[RunDir, run_dir], other: Name) -> view.Parting:
+    def parting(run: Annotated[RunDir, run_dir], other: Name) -> models.Parting:
         """Where this run's journal and another's part."""
         return view.read_parting(run, service.find(other))
 

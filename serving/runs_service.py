@@ -17,14 +17,8 @@ from reason.session import RunConfig
 from reason.settings import RunOptions, change_options
 from runs.store import BrokenRun, RunDir, create, list_runs, open_run
 from serving.question_sets import SUFFIX, Place, QuestionSet, describe, place_of
-from serving.run_view import (
-    Bucket,
-    Progress,
-    UnknownRun,
-    config_of,
-    read_progress,
-    read_series,
-)
+from serving.run_models import Bucket, Progress, UnknownRun
+from serving.run_view import config_of, read_progress, read_series
 from serving.workers import Conflict, Workers
 from tasks.catalog import Description
 

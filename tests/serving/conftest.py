@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import reason
+from agents.questions.strategies import Strategy
 from reason.asking import AskOptions, ask_engine_options
 from reason.qa import run_qa
 from tests.serving.live import Live, serve
@@ -15,7 +17,7 @@ from tests.serving.live import Live, serve
 TRICKY = "<img src=x onerror=alert(1)><script>alert(2)</script> What is 12 * 34?"
 
 
-def solve(path: Path, disks: int, **options: object) -> None:
+def solve(path: Path, disks: int, **options: Any) -> None:
     asyncio.run(reason.solve({"name": "hanoi", "disks": disks}, path, **options))
 
 
@@ -43,9 +45,9 @@ def _questions(base: Path) -> None:
     data = base.parent / "products.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     engine = ask_engine_options(8, lean=True, prices={})
-    strategies = {
-        name: AskOptions(name, "sim:error=0.05", engine=engine, questions=1)  # type: ignore[arg-type]
-        for name in ("vote", "recursive")
+    names: tuple[Strategy, ...] = ("vote", "recursive")
+    strategies: dict[str, AskOptions] = {
+        name: AskOptions(name, "sim:error=0.05", engine=engine, questions=1) for name in names
     }
     run_qa(str(data), None, 0, strategies, base / "products", quiet=True)
 

@@ -60,10 +60,14 @@ def opened(
         if kind in ("error", "warning") and not (forgiven and forgiven in text):
             faults.append(text)
 
+    def away(url: str) -> None:
+        if not url.startswith(live.url):
+            faults.append(f"asked elsewhere: {url}")
+
     page.on("console", lambda message: hear(message.type, message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
-    page.on("request", lambda sent: sent.url.startswith(live.url) or faults.append(sent.url))
+    page.on("request", lambda sent: away(sent.url))
     page.goto(live.url + view)
     yield page
     place.close()
@@ -73,6 +77,16 @@ def opened(
 def at_step(page: "Page", step: int) -> None:
     """Wait until the pegs of a step are drawn."""
     page.wait_for_selector(f"svg.pegs[data-step='{step}']")
+
+
+def past(page: "Page", step: int) -> None:
+    """Wait until the pegs of some later step are drawn."""
+    pegs = page.locator("svg.pegs[data-step]")
+    for _ in range(200):
+        if pegs.count() and int(pegs.get_attribute("data-step") or 0) > step:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"the pegs never went past step {step}")
 
 
 def drawn(page: "Page") -> list[list[int]]:
@@ -142,7 +156,7 @@ def test_playing_goes_on_from_step_to_step(browser: "Browser", live: Live) -> No
         at_step(page, 3)
         page.select_option("select[aria-label=Speed]", "15 steps/s")
         page.click("button[aria-label=Play]")
-        page.wait_for_function("document.querySelector('svg.pegs')?.dataset.step > 8")
+        past(page, 8)
         page.click("button[aria-label=Pause]")
         page.wait_for_timeout(500)
         step = int(page.get_attribute("svg.pegs", "data-step") or 0)
@@ -270,7 +284,7 @@ def test_a_run_is_started_cancelled_and_resumed_by_buttons(
         page.fill("#new-name", "mine")
         page.click("text=Start")
         page.wait_for_url("**/#/runs/mine*")
-        page.wait_for_function("document.querySelector('svg.pegs')?.dataset.step > 2")
+        past(page, 2)
         page.click("button >> text=Cancel")
         page.wait_for_selector(".pill >> text=interrupted")
         page.click("button >> text=Resume")

@@ -269,8 +269,11 @@ def test_a_broken_run_is_told_in_one_line(live: Live, path: str) -> None:
         assert "\n" not in data["detail"]
 
 
-def test_another_sites_page_changes_nothing(live: Live) -> None:
-    other = {"Origin": "http://evil.example"}
+@pytest.mark.parametrize(
+    "other",
+    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+)
+def test_another_sites_page_changes_nothing(live: Live, other: dict[str, str]) -> None:
     new = {"task": {"name": "hanoi", "disks": 3}}
     assert live.ask("POST", "/api/runs", new, **other)[0] == 403
     assert live.ask("POST", "/api/runs/lost/resume", None, **other)[0] == 403

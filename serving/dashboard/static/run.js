@@ -7,6 +7,7 @@ import { brief, count, duration, fixed, moment, money, percent, rate } from "./f
 import { plot } from "./plot.js";
 
 const REDRAW_MS = 5000;
+const RETRY_MS = 3000;
 const BUCKETS = 240;
 
 export async function showRun(view, { parts, query, signal }) {
@@ -61,19 +62,29 @@ export async function showRun(view, { parts, query, signal }) {
     steps.update(now);
   }
 
-  async function watch() {
+  async function follow() {
     let last = 0;
-    try {
-      for await (const [name, now] of events(at(id, "events"), signal)) {
-        update(now);
-        if (name === "summary" || Date.now() - last > REDRAW_MS) {
-          last = Date.now();
-          redraw(now).catch(() => {});
-        }
+    for await (const [name, now] of events(at(id, "events"), signal)) {
+      update(now);
+      if (name === "summary" || Date.now() - last > REDRAW_MS) {
+        last = Date.now();
+        redraw(now).catch(() => {});
       }
-    } catch (error) {
-      if (!signal.aborted) head.tell(error);
+      if (name === "summary") return;
     }
+    throw new Error("The connection was lost; trying again.");
+  }
+
+  async function watch() {
+    while (!signal.aborted) {
+      try {
+        return await follow();
+      } catch (error) {
+        if (!signal.aborted) head.tell(error);
+        await new Promise((done) => { setTimeout(done, RETRY_MS); });
+      }
+    }
+    return undefined;
   }
 
   update(item);
