@@ -18,7 +18,7 @@ solve: install ## Solve 6 disks of Hanoi with the embedded model
 	$(BIN)/reason solve hanoi --disks 6
 
 test: dev ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope -rs
 
 check: dev ## Lint, formatting and types
 	$(BIN)/ruff check .
@@ -45,5 +45,5 @@ $(VENV)/core.done: pyproject.toml $(VENV)/bin/pip
 # torch goes first and pinned: asked for by another package it would bring gigabytes of CUDA.
 $(VENV)/dev.done: pyproject.toml $(VENV)/core.done
 	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,train]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,train,serve]"
 	@touch $@

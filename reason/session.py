@@ -258,7 +258,7 @@ def summarise(config: RunConfig, run: RunDir, journal: Journal, final: RunState)
         votes=totals.votes,
         flagged=totals.flagged,
         surplus_votes=totals.surplus,
-        k=_margin(config, journal),
+        k=margin_in_force(config, journal),
         model=" ".join(config.options.model),
         tokens=Tokens(prompt=totals.prompt_tokens, completion=totals.completion_tokens),
         cost_usd=None if None in costs else round(sum(c for c in costs if c is not None), 6),
@@ -276,7 +276,7 @@ def _result(task: Task, head: Head) -> str:
     return task.result(task.restore(record) if head.step else task.initial())
 
 
-def _margin(config: RunConfig, journal: Journal) -> int | None:
+def margin_in_force(config: RunConfig, journal: Journal) -> int | None:
     """The margin given, or the one that the pilot has settled on; None before it has."""
     options = config.options
     if options.vote == "likelihood":

@@ -26,9 +26,9 @@ from reason.errors import StorageError, UsageError
 from runs import schema
 from runs.database import connect, connect_readonly, read_fault, write_fault
 from runs.killpoints import reach
-from runs.rows import Head, SampleRow, StepRow, Totals, UsageDelta, chain
+from runs.rows import Head, SampleRow, StepRow, Sums, Totals, UsageDelta, chain
 
-__all__ = ["Head", "Journal", "SampleRow", "StepRow", "Totals", "UsageDelta", "chain"]
+__all__ = ["Head", "Journal", "SampleRow", "StepRow", "Sums", "Totals", "UsageDelta", "chain"]
 
 
 class Journal:
@@ -231,6 +231,14 @@ class Journal:
         """Raw answers kept of a step, in the order drawn."""
         sql = "SELECT * FROM samples WHERE step = ? ORDER BY draw"
         return [SampleRow(*row) for row in self._query(sql, (step,))]
+
+    def sums(self, first: int, last: int) -> Sums:
+        """What steps ``first`` to ``last`` come to, added up by the database."""
+        return Sums(*self._query(schema.SUMS, (first, last))[0])
+
+    def hardest(self, count: int) -> list[StepRow]:
+        """The steps that took the most answers, the earlier first among equals."""
+        return [StepRow(*row) for row in self._query(schema.HARDEST, (count,))]
 
     def get_meta(self, key: str) -> str | None:
         """A value kept with the run, or None."""

@@ -21,16 +21,36 @@ def read_lines(path: Path) -> list[Row]:
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
-    rows = []
-    for number, line in enumerate(text.split("\n")[:-1], 1):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict):
-            raise UsageError(f"{path} line {number} is not a JSON object: name another file")
-        rows.append(row)
-    return rows
+    return [_object(path, number, line) for number, line in enumerate(text.split("\n")[:-1], 1)]
+
+
+def page_of_lines(path: Path, first: int, count: int) -> tuple[list[Row], int]:
+    """Rows ``first`` (from 1) and later, at most ``count``, and how many whole rows there are.
+
+    Only the rows asked for are read into memory. Raises UsageError.
+    """
+    rows, number = [], 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break  # still being written
+                number += 1
+                if first <= number < first + count:
+                    rows.append(_object(path, number, line))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    return rows, number
+
+
+def _object(path: Path, number: int, line: str | bytes) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        raise UsageError(f"{path} line {number} is not a JSON object: name another file")
+    return row
 
 
 class LineWriter:

@@ -82,6 +82,15 @@ class Totals(NamedTuple):
     collisions: int
 
 
+class Sums(NamedTuple):
+    """What a stretch of steps comes to; ``most`` is the answers that its hardest step took."""
+
+    steps: int
+    votes: int
+    flagged: int
+    most: int
+
+
 def chain(previous: bytes, step: int, action: str, state: str) -> bytes:
     """The hash of a step: SHA-256 over previous hash, number, action and state.
 

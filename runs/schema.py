@@ -45,6 +45,12 @@ INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0, 0, 0.0, 0);
 
 HEAD = "SELECT step, action, state, hash FROM steps ORDER BY step DESC LIMIT 1"
 
+SUMS = """SELECT count(*), coalesce(sum(votes), 0), coalesce(sum(flagged), 0),
+    coalesce(max(votes + flagged), 0) FROM steps WHERE step BETWEEN ? AND ?"""
+
+HARDEST = """SELECT step, action, state, votes, flagged, rounds, tally, prompt_tokens,
+    completion_tokens, surplus FROM steps ORDER BY votes + flagged DESC, step LIMIT ?"""
+
 INSERT_STEP = "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 INSERT_SAMPLE = "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?)"

@@ -72,6 +72,11 @@ class RunDir:
         path = self.path / "journal.sqlite"
         return Journal(path, genesis, readonly=readonly, durable=durable, labels=labels)
 
+    @property
+    def has_journal(self) -> bool:
+        """Whether a first session has come as far as making one."""
+        return (self.path / "journal.sqlite").is_file()
+
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace the saved configuration (limits may change between sessions)."""
         self._manifest = {**self._manifest, "config": config}
@@ -104,7 +109,7 @@ class RunDir:
         """Drop samples and checkpoints; returns the bytes freed. Steps and totals stay."""
         before = self._size()
         with self.lease():
-            if (self.path / "journal.sqlite").is_file():
+            if self.has_journal:
                 with self.journal() as journal:
                     journal.prune()
             for path in self.path.glob("checkpoints.sqlite*"):

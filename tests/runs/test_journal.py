@@ -115,6 +115,20 @@ def test_samples_are_kept_apart_and_pruned(journal: Journal) -> None:
     write(journal, 5)
 
 
+def test_sums_and_hardest_steps_are_those_of_the_rows(journal: Journal) -> None:
+    write(journal, 40, batch=7)
+    rows = [row for row, _ in journal.rows(11, 30)]
+    sums = journal.sums(11, 30)
+    assert sums.steps == 20
+    assert sums.votes == sum(row.votes for row in rows)
+    assert sums.flagged == sum(row.flagged for row in rows)
+    assert sums.most == max(row.votes + row.flagged for row in rows)
+    assert journal.sums(41, 50) == (0, 0, 0, 0)
+    every = [row for row, _ in journal.rows()]
+    hardest = sorted(every, key=lambda row: (-row.votes - row.flagged, row.step))
+    assert journal.hardest(9) == hardest[:9]
+
+
 def test_meta_is_kept(journal: Journal) -> None:
     assert journal.get_meta("k") is None
     journal.set_meta("k", "3")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reason.errors import StorageError, UsageError
-from runs.lines import LineWriter, read_lines
+from runs.lines import LineWriter, page_of_lines, read_lines
 
 ROWS = [{"id": at, "text": "ä\n" * at} for at in range(5)]
 
@@ -41,3 +41,20 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         read_lines(path)
     with pytest.raises(StorageError):
         LineWriter(tmp_path)
+
+
+def test_pages_come_to_the_file_even_while_a_line_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with LineWriter(path) as lines:
+        for row in ROWS:
+            lines.write(row)
+    assert page_of_lines(path, 2, 2) == (ROWS[1:3], 5)
+    assert page_of_lines(path, 6, 9) == ([], 5)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert page_of_lines(path, 4, 9) == (ROWS[3:4], 4)
+    path.write_text("{}\n[]\n")
+    assert page_of_lines(path, 1, 1) == ([{}], 2)
+    with pytest.raises(UsageError, match="line 2"):
+        page_of_lines(path, 2, 1)
+    with pytest.raises(UsageError, match="cannot read"):
+        page_of_lines(tmp_path / "none", 1, 1)
