@@ -96,12 +96,16 @@ async def _serve(
 ) -> None:
     """Open the engines and serve until told to stop."""
     from serving.app import create_app
+    from serving.dashboard import mount_dashboard
     from serving.gate import Gate
     from serving.metrics import Metrics
+    from serving.runs_api import runs_router
+    from serving.runs_service import RunsService
     from serving.server import Server, address_of, listen, raise_open_files
     from serving.service import Service
 
     raise_open_files()
+    settings = load_settings({})
     gate = Gate(*sizes)
     metrics = Metrics(gate)
     engine_options = replace(options.engine, retried=metrics.retried)
@@ -118,4 +122,7 @@ async def _serve(
                 line = f"reason: serving {', '.join(service.models)} at {address_of(listening)}/v1"
                 stderr.print(line, highlight=False, soft_wrap=True)
 
-            await Server(create_app(service), started, service.stop).serve([listening])
+            app = create_app(service)
+            app.include_router(runs_router(RunsService(settings.runs_dir, settings.options())))
+            mount_dashboard(app)
+            await Server(app, started, service.stop).serve([listening])
