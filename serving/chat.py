@@ -16,7 +16,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from agents.questions.answering import Answered
 from agents.questions.desk import Call
-from serving.errors import RESPONSES, of_any
+from serving.errors import QUESTION_RESPONSES, of_any
 from serving.requests import ChatRequest
 from serving.service import Job, Service
 from serving.words import account, final_words, progress_line
@@ -29,7 +29,7 @@ def chat_router(service: Service) -> APIRouter:
     """The route."""
     router = APIRouter(tags=["openai"])
 
-    @router.post("/v1/chat/completions", responses=RESPONSES, response_model=None)
+    @router.post("/v1/chat/completions", responses=QUESTION_RESPONSES, response_model=None)
     async def complete(request: Request, body: ChatRequest) -> Response:
         """Answer the last message of the user."""
         job = service.take(body.model, body.question, body.options(body.cap))

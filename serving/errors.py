@@ -55,6 +55,19 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """The error responses of the routes, for the OpenAPI schema."""
 
 
+QUESTION_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer, whole or as server-sent events.",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/event-stream": {"schema": {"type": "string"}},
+        },
+    },
+    **RESPONSES,
+}
+"""The responses of the routes that take questions."""
+
+
 class ApiError(Exception):
     """An error with its HTTP status."""
 

@@ -14,7 +14,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from agents.questions.answering import Answered
 from serving.chat import GONE
-from serving.errors import RESPONSES, of_any
+from serving.errors import QUESTION_RESPONSES, of_any
 from serving.requests import ResponsesRequest
 from serving.service import Job, Service
 from serving.words import account, final_words
@@ -25,7 +25,7 @@ def responses_router(service: Service) -> APIRouter:
     """The route."""
     router = APIRouter(tags=["openai"])
 
-    @router.post("/v1/responses", responses=RESPONSES, response_model=None)
+    @router.post("/v1/responses", responses=QUESTION_RESPONSES, response_model=None)
     async def respond(request: Request, body: ResponsesRequest) -> Response:
         """Answer the input."""
         job = service.take(body.model, body.question, body.options(body.max_output_tokens))
