@@ -48,7 +48,7 @@ app.command(name="question")(question)
 
 @app.callback()
 def group() -> None:
-    """Solve a task step by step, every step voted on, or answer a question."""
+    """Hold the commands together; there is but one besides the tasks."""
 
 
 def solve_task(task: Description, flags: Mapping[str, Any]) -> tuple[int, RunDir | None]:

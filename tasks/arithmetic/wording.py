@@ -13,16 +13,17 @@ from tasks.base import Answers, RedFlag
 SYSTEM = """\
 You carry out one step of a long calculation: one operation on the current value.
 
-Keep any reasoning short, then end with exactly this line, V being the new value as a plain whole \
-number, without separators, and with a minus sign if it is negative:
-value = V"""
+Keep any reasoning short, then end with a line that gives the new value as a plain whole number, \
+without separators, and with a minus sign if it is negative. For the current value 120 and the \
+operation "add 5" that line is exactly:
+value = 125"""
 
 REWORDED = """\
 A calculator works through a list of operations. You do the next one for it.
 
 Think briefly if you must. The last line of your answer is the outcome, an integer in plain digits \
-(such as 1204 or -7), written exactly like this with the outcome in place of V:
-value = V"""
+such as 1204 or -7. For "Work out: 30 - 37" the last line is exactly:
+value = -7"""
 
 WORDINGS = (SYSTEM, REWORDED)
 

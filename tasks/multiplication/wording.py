@@ -14,23 +14,23 @@ SYSTEM = """\
 You carry out one step of a long multiplication done by hand.
 
 Work out one small number, from 0 to 89, and split it: its last digit is the digit to write down, \
-and the tens are the carry. For 56 the digit is 6 and the carry is 5; for 7 the digit is 7 and the \
-carry is 0.
+and the tens are the carry, which is 0 for a number below 10.
 
-Keep any reasoning short, then end with exactly these two lines, D and C being one digit each:
-digit = D
-carry = C"""
+Keep any reasoning short, then end with two lines, the digit and the carry, with one digit each. \
+For 7 * 8 + 3, which is 59, they are exactly:
+digit = 9
+carry = 5"""
 
 REWORDED = """\
 Someone multiplies two long numbers on paper and asks you for a single step of it.
 
 You are given a small sum. Its value is below 90: write it with two digits, with a leading 0 if \
-need be. The right one of them is called the digit, the left one the carry. From 42 come digit 2 \
-and carry 4, from 03 come digit 3 and carry 0.
+need be. The right one of them is called the digit, the left one the carry.
 
-You may think briefly. The last two lines of your answer have to be these, each with one digit:
-digit = D
-carry = C"""
+You may think briefly. The last two lines of your answer are the digit and the carry. For \
+2 + 1 + 0, which is 03, they have to be:
+digit = 3
+carry = 0"""
 
 WORDINGS = (SYSTEM, REWORDED)
 

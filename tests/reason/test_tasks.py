@@ -76,7 +76,7 @@ def test_help_shows_the_problem_and_the_run() -> None:
     words = shown.split()
     assert {"--a", "--by-digits", "--digits", "--model", "--dry-run", "--variants"} <= set(words)
     assert "--disks" not in words
-    assert "(ahead-by-k)" in words, "defaults are shown"
+    assert "default: (ahead-by-k)" in shown
 
 
 def test_every_run_option_is_a_flag_and_explains_itself() -> None:
