@@ -10,6 +10,7 @@ comes from, and where they do, it must be here.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -77,6 +78,18 @@ def refuse_other_sites(request: Request) -> None:
         site = "same-origin" if same else "cross-site"
     if site not in (None, "same-origin", "none"):
         raise HTTPException(403, "asked for by another site's page")
+
+
+async def refuse_unspeakable(request: Request) -> None:
+    """Refuse half characters, NaN and infinities: Python reads them, no answer can quote them."""
+    try:
+        value = json.loads(await request.body() or b"null")
+    except (ValueError, RecursionError):
+        return  # told by the validation of the body
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise HTTPException(422, "the body holds what JSON cannot say") from None
 
 
 def runs_router(service: RunsService) -> APIRouter:
@@ -209,7 +222,7 @@ def _add_questions(router: APIRouter, service: RunsService) -> None:
 
 
 def _add_changing(router: APIRouter, service: RunsService) -> None:
-    guard = [Depends(refuse_other_sites)]
+    guard = [Depends(refuse_other_sites), Depends(refuse_unspeakable)]
 
     @router.post("", status_code=201, dependencies=guard)
     async def create(new: NewRun, response: Response) -> Progress:

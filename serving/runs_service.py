@@ -161,8 +161,8 @@ class RunsService:
             config.check()
             built = config.build_task()
             built.steps(), built.initial()
-        except (TypeError, ValueError, OverflowError):
-            raise UsageError(f"not a description of a task: {str(task)[:200]}") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"cannot be carried out as described: {error}") from None
         return create(self.base, name, config.to_dict(), built.label)
 
     def change(self, run: RunDir, changes: dict[str, Any]) -> None:

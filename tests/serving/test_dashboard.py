@@ -54,7 +54,7 @@ def opened(
     faults: list[str] = []
     place = browser.new_context(**context)
     page = place.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
 
     def hear(kind: str, text: str) -> None:
         if kind in ("error", "warning") and not (forgiven and forgiven in text):

@@ -215,7 +215,7 @@ def test_a_run_that_another_process_writes_is_left_alone(live: Live) -> None:
     [
         ({"task": {"name": "hanoi", "disks": 99}}, "--disks"),
         ({"task": {"name": "hanoi", "disks": 2.5}}, "Hanoi"),
-        ({"task": {"name": "hanoi", "disks": 3, "start": 0.0}}, "task"),
+        ({"task": {"name": "hanoi", "disks": 3, "start": 0.0}}, "described"),
         ({"task": {"name": "chess"}}, "unknown task"),
         ({"task": {"name": "hanoi", "disks": 3}, "options": {"k": 0}}, "k"),
         ({"task": {"name": "hanoi", "disks": 3}, "options": {"kk": 1}}, "kk"),
@@ -224,6 +224,11 @@ def test_a_run_that_another_process_writes_is_left_alone(live: Live) -> None:
         ({"task": {"name": "hanoi", "disks": 3}, "name": "../up"}, "name"),
         ({"task": {"name": "hanoi", "disks": 3}, "name": "done"}, "is a run already"),
         ({"disks": 3}, "task"),
+        ({"task": {"name": "hanoi", "disks": float("nan")}}, "JSON"),
+        ({"task": {"name": "hanoi", "disks": 10**400}}, "--disks"),
+        ({"task": {"name": "\ud800"}}, "JSON"),
+        ({"task": {"name": "hanoi", "disks": 3}, "options": {"model": ["gguf:\0"]}}, "null byte"),
+        ({"task": {"name": "hanoi", "disks": 3, "start": []}}, "Hanoi"),
     ],
 )
 def test_a_bad_description_makes_nothing(live: Live, new: dict[str, Any], told: str) -> None:
