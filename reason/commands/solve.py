@@ -11,6 +11,7 @@ from reason.commands.question import question
 from reason.errors import UsageError
 from reason.session import RunConfig
 from reason.settings import load_settings
+from runs.storage import check_server
 from runs.store import RunDir, create, open_run
 from tasks.catalog import Description, build_task
 
@@ -122,6 +123,10 @@ def hanoi(
     run_dir: Annotated[
         Path | None, typer.Option(help="Directory of the run; an existing run is gone on with.")
     ] = None,
+    journal_url: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL database for the journal. [default: a file in the run]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     dry_run: Annotated[
@@ -169,19 +174,23 @@ def prepare(
         return _saved(run, config, flags), None if dry_run else run
     config.check()
     if dry_run:
+        if settings.journal_url is not None:
+            check_server(settings.journal_url)
         return config, None
     label = config.build_task().label
     base, name = (run_dir.parent, run_dir.name) if run_dir else (settings.runs_dir, None)
-    return config, create(base, name, config.to_dict(), label)
+    return config, create(base, name, config.to_dict(), label, settings.journal_url)
 
 
 def _saved(run: RunDir, asked: RunConfig, flags: dict[str, Any]) -> RunConfig:
     saved = RunConfig.from_dict(run.config)
     if saved.task != asked.task:
         raise UsageError(f"{run.path} holds another problem, {saved.task}: name another --run-dir")
+    wanted = asked.options.model_dump() | {"journal_url": flags.get("journal_url")}
+    has = saved.options.model_dump() | {"journal_url": run.server and run.server.url}
     for name, value in flags.items():
-        kept = getattr(saved.options, name)
-        if value is not None and kept != getattr(asked.options, name):
+        kept = has[name]
+        if value is not None and kept != wanted[name]:
             raise UsageError(
                 f"--{name.replace('_', '-')} differs from the run's {kept}: leave it out to go on "
                 "with the run, or name another --run-dir"

@@ -119,7 +119,7 @@ def test_meta_is_kept(journal: Journal) -> None:
     assert journal.get_meta("k") is None
     journal.set_meta("k", "3")
     journal.set_meta("k", "4")
-    with Journal(journal.path, GENESIS) as again:
+    with Journal(journal.place, GENESIS) as again:
         assert again.get_meta("k") == "4"
 
 
@@ -132,7 +132,7 @@ def test_an_interruption_inside_a_write_leaves_no_trace(
             if name == point:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr("runs.journal.reach", interrupt)
+        monkeypatch.setattr("runs.killpoints.reach", interrupt)
         with pytest.raises(KeyboardInterrupt):
             journal.append([row(1)], [usage(1)], 1.0)
         assert (journal.head().step, journal.totals().steps) == (committed, committed)
@@ -142,7 +142,7 @@ def test_an_interruption_inside_a_write_leaves_no_trace(
 
 
 def test_a_reader_sees_what_a_writer_commits(journal: Journal) -> None:
-    with Journal(journal.path, readonly=True) as reader:
+    with Journal(journal.place, readonly=True) as reader:
         write(journal, 3)
         assert (reader.head().step, reader.totals().steps) == (3, 3)
         with pytest.raises(StorageError, match="read-only"):
@@ -167,13 +167,13 @@ def test_a_full_disk_is_told_and_the_journal_goes_on_after_it(tmp_path: Path) ->
     path = tmp_path / "journal.sqlite"
     with Journal(path, GENESIS) as journal:
         write(journal, 5)
-        journal._db.execute("PRAGMA max_page_count = 12")
+        journal._storage._db.execute("PRAGMA max_page_count = 12")
         with pytest.raises(StorageError, match=r"disk full while writing .*reason runs resume"):
             write(journal, 1000)
         stopped, totals = journal.head().step, journal.totals()
         assert 5 < stopped < 1000
         assert totals.steps == stopped
-        journal._db.execute("PRAGMA max_page_count = 100000")
+        journal._storage._db.execute("PRAGMA max_page_count = 100000")
         write(journal, 1000)
         assert verify_chain(journal, GENESIS) == (True, 1000, "", None)
 
