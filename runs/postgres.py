@@ -1,4 +1,4 @@
-"""A journal in PostgreSQL: a schema of its own for every run, one writing session at a time.
+r"""A journal in PostgreSQL: a schema of its own for every run, one writing session at a time.
 
 *One writer.* A session that writes holds an advisory lock, which the server frees when the
 connection ends, however its holder died; keepalives see to it that a vanished machine is noticed
@@ -7,11 +7,12 @@ advances a count of commits from the value that its writer knows, and fails wher
 it, so a writer that lost its lock without noticing can change nothing.
 
 *A lost connection.* Work is tried again on a new connection for a bounded time. Whether a commit
-took hold before the connection broke, its sender cannot know; the count of commits tells, and is
-read before anything is written again, so nothing is done twice.
+took hold before the connection broke, its sender cannot know; the fence tells, which has the last
+writer's mark beside the count, and it is read before anything is written again, so nothing is done
+twice.
 
 A commit is one round trip: its statements go out together (pipeline mode) and are prepared once.
-Text is stored with ``\\`` doubled and NUL, which PostgreSQL's text cannot hold, as ``\\0``.
+Text is stored with ``\`` doubled and NUL, which PostgreSQL's text cannot hold, as ``\0``.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ import itertools
 import logging
 import os
 import re
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -58,7 +60,10 @@ LIBPQ = {
 }
 PSYCOPG = {"autocommit": True, "prepare_threshold": 0}
 
-ADVANCE = "UPDATE fence SET commits = CASE commits WHEN ? THEN commits + 1 END"
+# Where the count is another one, this sets it to NULL, which the table does not allow.
+ADVANCE = "UPDATE fence SET writer = ?, commits = CASE commits WHEN ? THEN commits + 1 END"
+
+FENCE = "SELECT commits, writer FROM fence"
 
 CHECKPOINT_TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 CHECKPOINT_SCHEMA = "reason"
@@ -79,7 +84,8 @@ class PostgresStorage:
 
     def __init__(self, server: Server, meta: dict[str, str] | None, *, readonly: bool) -> None:
         self._server, self._readonly = server, readonly
-        self._commits, self._patience = 0, RETRY_SECONDS
+        self._mark, self._commits = secrets.token_hex(8), 0
+        self._patience = RETRY_SECONDS
         self._db = self._session()
         try:
             self._find_or_create(meta)
@@ -142,7 +148,7 @@ class PostgresStorage:
 
     def begin_writing(self, *, durable: bool) -> None:
         """Learn the count of commits. A commit is as durable as the server's settings make it."""
-        self._commits = self._count()
+        self._commits = int(self.query(FENCE)[0][0])
 
     def query(self, sql: str, values: Values = ()) -> list[Any]:
         """All rows of a query."""
@@ -162,7 +168,7 @@ class PostgresStorage:
 
     def commit(self, work: Work, point: str) -> None:
         """Carry out statements in one transaction, exactly once, over lost connections too."""
-        fenced = [(ADVANCE, [(self._commits,)]), *work]
+        fenced = [(ADVANCE, [(self._mark, self._commits)]), *work]
         for _ in range(COMMITS):
             try:
                 self._send(fenced, point)
@@ -172,7 +178,7 @@ class PostgresStorage:
                 if not self._db.broken:
                     raise self._write_fault(error) from None
                 self._reconnect(error)
-            if self._count() == self._commits + 1:  # it had taken hold
+            if self.query(FENCE) == [(self._commits + 1, self._mark)]:  # it had taken hold
                 self._commits += 1
                 return
         raise StorageError(f"{self._server} drops every connection: mend it, then {self._resume}")
@@ -190,9 +196,6 @@ class PostgresStorage:
                 if self._db.info.transaction_status != TransactionStatus.IDLE:
                     self._db.execute("ROLLBACK")
             raise
-
-    def _count(self) -> int:
-        return int(self.query("SELECT commits FROM fence")[0][0])
 
     def _persist(self, work: Callable[[], T]) -> T:
         """Do work that may be done twice, once more on a new connection where one was lost."""

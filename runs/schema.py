@@ -3,8 +3,8 @@
 Totals are one row, kept up to date in the transaction of the steps they count. Samples have a table
 of their own, the only one that may be emptied. The meta table says which format, problem and run a
 journal belongs to. The statements are the same for SQLite and PostgreSQL; the tables differ in
-their types, and in that PostgreSQL has a *fence*: a count of commits that a writer must know to
-write (:mod:`runs.postgres`).
+their types, and in that PostgreSQL has a *fence*: the count of commits, which a writer must know to
+write, and the last writer's mark (:mod:`runs.postgres`).
 """
 
 FORMAT = "1"
@@ -60,9 +60,9 @@ CREATE TABLE samples (
     flag TEXT NOT NULL, model TEXT NOT NULL
 );
 CREATE INDEX samples_by_step ON samples (step, draw);
-CREATE TABLE fence (commits BIGINT NOT NULL);
+CREATE TABLE fence (commits BIGINT NOT NULL, writer TEXT NOT NULL);
 INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0, 0, 0.0, 0);
-INSERT INTO fence VALUES (0);
+INSERT INTO fence VALUES (0, '');
 """
 
 HEAD = "SELECT step, action, state, hash FROM steps ORDER BY step DESC LIMIT 1"

@@ -113,8 +113,8 @@ class RunDir:
 
     def prune(self) -> int:
         """Drop samples and checkpoints; returns the bytes freed. Steps and totals stay."""
+        freed = self._size()
         with self.lease():
-            freed = self._size()
             with suppress(MissingJournal), self.journal() as journal:
                 freed += journal.size()
                 journal.prune()
