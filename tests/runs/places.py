@@ -40,9 +40,10 @@ class Places(Protocol):
 class Files:
     """SQLite."""
 
-    url, examples = None, 20
+    examples = 20
 
     def __init__(self, directory: Path) -> None:
+        self.url: str | None = None
         self._names = (directory / f"journal-{n}.sqlite" for n in itertools.count())
 
     def fresh(self) -> Path:
@@ -66,15 +67,16 @@ class Schemas:
     examples = 5
 
     def __init__(self, server: PostgresServer) -> None:
-        self.server, self.url = server, server.url
+        self.server = server
+        self.url: str | None = server.url
         self._numbers = itertools.count(time.time_ns())
 
     def fresh(self) -> Server:
-        return Server(self.url, f"reason_test_{next(self._numbers)}", Path("run"))
+        return Server(self.server.url, f"reason_test_{next(self._numbers)}", Path("run"))
 
     def sql(self, place: Place, sql: str, *values: object) -> list[Any]:
         assert isinstance(place, Server)
-        with psycopg.connect(self.url, autocommit=True) as db:
+        with psycopg.connect(self.server.url, autocommit=True) as db:
             db.execute(f"SET search_path = {place.schema}".encode())
             done = db.execute(sql.replace("?", "%s").encode(), values)
             return done.fetchall() if done.description else []
