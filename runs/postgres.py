@@ -285,6 +285,12 @@ def drop_checkpoints(server: Server) -> None:
         raise StorageError(f"cannot drop checkpoints in {server.url}: {_line(error)}") from None
 
 
+def drop_schema(server: Server) -> None:
+    """Drop a journal for good."""
+    with _dial(server.url) as db:
+        db.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(server.schema)))
+
+
 def connect_options(url: str) -> dict[str, Any]:
     """What every connection is opened with. Raises UsageError for what is no URL."""
     try:

@@ -131,9 +131,8 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(
         else:
             journal.set_meta("k", "4")
         assert not proxy.deaf
-        assert journal.totals().votes == sum(row(n).votes for n in range(1, 4)) + 4 * (
-            spend != "meta"
-        )
+        added = {"steps": row(4).votes, "charge": 4, "meta": 0}[spend]
+        assert journal.totals().votes == sum(row(n).votes for n in range(1, 4)) + added
         assert journal.get_meta("k") == ("4" if spend == "meta" else None)
         if spend == "steps":
             write(journal, 6)
