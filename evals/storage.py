@@ -69,11 +69,12 @@ def opening(place: Place) -> float:
     return statistics.median(laps)
 
 
-def size(place: Place, journal: Journal) -> int:
-    """Bytes of a journal, wherever they are."""
-    if isinstance(place, Server):
+def size(place: Place) -> int:
+    """Bytes of a closed journal, wherever they are."""
+    if isinstance(place, Path):
+        return place.stat().st_size
+    with Journal(place, readonly=True) as journal:
         return journal.size()
-    return sum(file.stat().st_size for file in place.parent.glob(f"{place.name}*"))
 
 
 @contextmanager
@@ -106,9 +107,9 @@ def main() -> None:
         journals = [Journal(place, GENESIS) for place in places.values()]
         single = race(journals, rows[:first], 1)
         batched = race(journals, rows[first:], BATCH)
-        sizes = [size(p, j) / len(rows) for p, j in zip(places.values(), journals, strict=True)]
         for journal in journals:
             journal.close()
+        sizes = [size(place) / len(rows) for place in places.values()]
         openings = [opening(place) for place in places.values()]
         for name, *costs in zip(places, single, batched, sizes, openings, strict=True):
             table.add_row(name, *(f"{cost:,.1f}" for cost in costs))

