@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agents.budget import Budget, Limits
 from agents.executor import Executor
@@ -28,6 +27,7 @@ from agents.spending import Spending
 from agents.status import RunStatus, StopSwitch
 from engines.base import Engine
 from engines.spec import EngineOptions, check_spec, open_engine, parse_spec
+from reason.checkpoints import open_saver, thread_of
 from reason.errors import UsageError
 from reason.settings import RunOptions
 from reason.summary import Status, Summary, Tokens
@@ -185,13 +185,8 @@ async def run_session(
             open_engines(model_specs(options), engine_options(task, options))
         )
         mission = _mission(config, task, journal, engines, status, switch)
-        saver = await stack.enter_async_context(
-            AsyncSqliteSaver.from_conn_string(str(run.checkpoints_path))
-        )
-        thread: RunnableConfig = {
-            "configurable": {"thread_id": run.run_id},
-            "recursion_limit": RECURSION_LIMIT,
-        }
+        saver = await stack.enter_async_context(open_saver(run))
+        thread: RunnableConfig = {**thread_of(run), "recursion_limit": RECURSION_LIMIT}
         graph = build_graph(mission, saver)
         final = cast(RunState, await graph.ainvoke({}, thread, durability="sync"))
         summary = summarise(config, run, journal, final)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -143,6 +144,13 @@ class Settings(RunOptions, BaseSettings):
 
     runs_dir: Path = Path("reason-runs")
     """Where run directories are made."""
+    journal_url: str | None = None
+    """PostgreSQL database that keeps the journals of new runs; by default each has a file."""
+
+    @field_validator("journal_url")
+    @classmethod
+    def _names_a_database(cls, value: str | None) -> str | None:
+        return check_journal_url(value) if value else None
 
     @classmethod
     def settings_customise_sources(
@@ -160,6 +168,19 @@ class Settings(RunOptions, BaseSettings):
     def options(self) -> RunOptions:
         """The part that is saved with a run."""
         return RunOptions(**{name: getattr(self, name) for name in RunOptions.model_fields})
+
+
+def check_journal_url(url: str) -> str:
+    """The URL. Raises ValueError for another kind, and for a password, which would be saved."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError("must be a URL such as postgresql://user@host/database")
+    if parts.password is not None or {"password", "sslpassword"} & parse_qs(parts.query).keys():
+        raise ValueError(
+            "must hold no password, for it is saved with the run: set PGPASSWORD or put it into "
+            "~/.pgpass"
+        )
+    return url
 
 
 def change_options(options: RunOptions, changes: Mapping[str, Any]) -> RunOptions:
@@ -251,4 +272,7 @@ def _first_line(error: ValidationError, given: Mapping[str, Any]) -> str:
         where = f"{name} in {config_file()}"
     if first["type"] == "extra_forbidden":
         return f"unknown setting {where}{_near(name, set(Settings.model_fields))}"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"
+    message = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    if name == "journal_url":  # may hold a password
+        return message
+    return f"{message} (got {first['input']!r})"

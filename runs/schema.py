@@ -1,15 +1,11 @@
-"""The journal's tables and the statements of its hot path.
+"""The journal's tables and statements.
 
 Totals are one row, kept up to date in the transaction of the steps they count. Samples have a table
 of their own, the only one that may be emptied. The meta table says which format, problem and run a
-file belongs to.
+journal belongs to. The statements are the same for SQLite and PostgreSQL; the tables differ in
+their types, and in that PostgreSQL has a *fence*: the count of commits, which a writer must know to
+write, and the last writer's mark (:mod:`runs.postgres`).
 """
-
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
-from runs.killpoints import reach
 
 FORMAT = "1"
 
@@ -19,7 +15,7 @@ MENDS = {
     "genesis": "it records another problem than run.json names, restore the two together",
 }
 
-SCHEMA = """
+SQLITE = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE steps (
     step INTEGER PRIMARY KEY, action TEXT NOT NULL, state TEXT NOT NULL, hash BLOB NOT NULL,
@@ -43,7 +39,41 @@ CREATE INDEX samples_by_step ON samples (step, draw);
 INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0, 0, 0.0, 0);
 """
 
+POSTGRES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE steps (
+    step BIGINT PRIMARY KEY, action TEXT NOT NULL, state TEXT NOT NULL, hash BYTEA NOT NULL,
+    votes INTEGER NOT NULL, flagged INTEGER NOT NULL, rounds INTEGER NOT NULL, tally TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, surplus INTEGER NOT NULL
+);
+CREATE TABLE totals (
+    id INTEGER PRIMARY KEY CHECK (id = 1), steps BIGINT NOT NULL, votes BIGINT NOT NULL,
+    flagged BIGINT NOT NULL, surplus BIGINT NOT NULL, prompt_tokens BIGINT NOT NULL,
+    completion_tokens BIGINT NOT NULL, seconds DOUBLE PRECISION NOT NULL, collisions BIGINT NOT NULL
+);
+CREATE TABLE usage (
+    model TEXT PRIMARY KEY, prompt_tokens BIGINT NOT NULL, completion_tokens BIGINT NOT NULL,
+    samples BIGINT NOT NULL, cost_usd DOUBLE PRECISION
+);
+CREATE TABLE samples (
+    step BIGINT NOT NULL, draw INTEGER NOT NULL, text TEXT NOT NULL, finish TEXT NOT NULL,
+    flag TEXT NOT NULL, model TEXT NOT NULL
+);
+CREATE INDEX samples_by_step ON samples (step, draw);
+CREATE TABLE fence (commits BIGINT NOT NULL, writer TEXT NOT NULL);
+INSERT INTO totals VALUES (1, 0, 0, 0, 0, 0, 0, 0.0, 0);
+INSERT INTO fence VALUES (0, '');
+"""
+
 HEAD = "SELECT step, action, state, hash FROM steps ORDER BY step DESC LIMIT 1"
+
+ROWS = "SELECT * FROM steps WHERE step BETWEEN ? AND ? ORDER BY step"
+
+SAMPLES = "SELECT * FROM samples WHERE step = ? ORDER BY draw"
+
+USAGE = "SELECT * FROM usage ORDER BY model"
+
+META = "SELECT value FROM meta WHERE key = ?"
 
 SUMS = """SELECT count(*), coalesce(sum(votes), 0), coalesce(sum(flagged), 0),
     coalesce(max(votes + flagged), 0) FROM steps WHERE step BETWEEN ? AND ?"""
@@ -61,22 +91,16 @@ ADD_TOTALS = """UPDATE totals SET steps = steps + ?, votes = votes + ?, flagged 
 
 # A NULL cost is unknown, and unknown it stays: NULL plus anything is NULL.
 ADD_USAGE = """INSERT INTO usage VALUES (?, ?, ?, ?, ?) ON CONFLICT (model) DO UPDATE SET
-    prompt_tokens = prompt_tokens + excluded.prompt_tokens,
-    completion_tokens = completion_tokens + excluded.completion_tokens,
-    samples = samples + excluded.samples, cost_usd = cost_usd + excluded.cost_usd"""
+    prompt_tokens = usage.prompt_tokens + excluded.prompt_tokens,
+    completion_tokens = usage.completion_tokens + excluded.completion_tokens,
+    samples = usage.samples + excluded.samples, cost_usd = usage.cost_usd + excluded.cost_usd"""
 
+SET_META = """INSERT INTO meta VALUES (?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
 
-def create(path: Path, meta: dict[str, str]) -> None:
-    """Make a journal's file, tables and all, under another name, then give it its own.
+# Taking steps back.
+DROP_STEPS = "DELETE FROM steps WHERE step > ?"
 
-    Whenever the maker dies, there is a whole journal or none. Raises sqlite3.Error or OSError.
-    """
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
-    with closing(sqlite3.connect(unfinished, isolation_level=None)) as db:
-        db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}")
-        db.executemany("INSERT INTO meta VALUES (?, ?)", {**meta, "format": FORMAT}.items())
-        reach("inside-create")
-        db.execute("COMMIT")
-    reach("before-rename")
-    unfinished.replace(path)
+DROP_SAMPLES = "DELETE FROM samples WHERE step > ?"
+
+SET_STEPS = "UPDATE totals SET steps = ?"

@@ -1,8 +1,8 @@
 """Run directories: one directory a run, and nothing about a run anywhere else.
 
     run.json             configuration, version, id, time and command; written atomically
-    journal.sqlite       the truth (see runs.journal)
-    checkpoints.sqlite   LangGraph's checkpoints; may be dropped at any time
+    journal.sqlite       the truth (see runs.journal), unless run.json names a server that keeps it
+    checkpoints.sqlite   LangGraph's checkpoints, likewise; may be dropped at any time
     summary.json         the outcome of the last session; rewritten atomically
     run.lock, run.pid    held by the process that writes (see runs.lease)
 
@@ -15,7 +15,7 @@ import json
 import re
 import secrets
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from reason.errors import StorageError, UsageError
 from runs.files import write_json
 from runs.journal import Journal
 from runs.lease import hold, is_held
+from runs.storage import MissingJournal, Place, Server, check_server, drop_checkpoints
 
 FORMAT = 1
 _KEYS = {"format": int, "run_id": str, "config": dict, "created": str}
@@ -59,6 +60,17 @@ class RunDir:
         return str(self._manifest["created"])
 
     @property
+    def server(self) -> Server | None:
+        """The schema on a server that keeps the journal, if that is not in the directory."""
+        kept = self._manifest.get("journal")
+        return None if kept is None else Server(kept["url"], kept["schema"], self.path)
+
+    @property
+    def place(self) -> Place:
+        """Where the journal is."""
+        return self.server or self.path / "journal.sqlite"
+
+    @property
     def checkpoints_path(self) -> Path:
         """The file of LangGraph's checkpointer."""
         return self.path / "checkpoints.sqlite"
@@ -69,13 +81,12 @@ class RunDir:
         """Open the run's journal; see :class:`runs.journal.Journal`."""
         text = json.dumps(self.config, sort_keys=True, ensure_ascii=False)
         labels = {"run_id": self.run_id, "config_sha256": _sha256(text)}
-        path = self.path / "journal.sqlite"
-        return Journal(path, genesis, readonly=readonly, durable=durable, labels=labels)
+        return Journal(self.place, genesis, readonly=readonly, durable=durable, labels=labels)
 
     @property
     def has_journal(self) -> bool:
         """Whether a first session has come as far as making one."""
-        return (self.path / "journal.sqlite").is_file()
+        return self.server is not None or (self.path / "journal.sqlite").is_file()
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace the saved configuration (limits may change between sessions)."""
@@ -107,14 +118,17 @@ class RunDir:
 
     def prune(self) -> int:
         """Drop samples and checkpoints; returns the bytes freed. Steps and totals stay."""
-        before = self._size()
+        freed = self._size()
         with self.lease():
-            if self.has_journal:
-                with self.journal() as journal:
-                    journal.prune()
+            with suppress(MissingJournal), self.journal() as journal:
+                freed += journal.size()
+                journal.prune()
+                freed -= journal.size()
+            if self.server is not None:
+                drop_checkpoints(self.server)
             for path in self.path.glob("checkpoints.sqlite*"):
                 path.unlink()
-        return before - self._size()
+        return freed - self._size()
 
     def _size(self) -> int:
         return sum(path.stat().st_size for path in self.path.iterdir() if path.is_file())
@@ -147,14 +161,30 @@ def new_id(label: str) -> str:
     return f"{word}-{moment}-{''.join(secrets.choice(_LETTERS) for _ in range(4))}"
 
 
-def create(base: Path, name: str | None, config: dict[str, Any], label: str) -> RunDir:
+def new_schema(run_id: str) -> str:
+    """``reason_hanoi_10_20260131_174501_k3f9_mkw8x2pa``: unlike any other's, whatever the id."""
+    word = re.sub(r"[^a-z0-9]+", "_", run_id.lower()).strip("_")[:40] or "run"
+    return f"reason_{word}_{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
+
+
+def create(
+    base: Path,
+    name: str | None,
+    config: dict[str, Any],
+    label: str,
+    journal_url: str | None = None,
+) -> RunDir:
     """Make a new run directory ``base/name`` (a fresh id without a name).
 
-    Raises UsageError for a directory that holds something else, StorageError if it cannot be made.
+    With a ``journal_url`` the journal goes into a schema of its own on that server, which must be
+    there. Raises UsageError for a directory that holds something else, StorageError if it cannot be
+    made.
     """
     path = base / (name or new_id(label))
+    if journal_url is not None:
+        check_server(journal_url)
     _claim(path)
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": __version__,
         "run_id": path.name,
@@ -162,6 +192,8 @@ def create(base: Path, name: str | None, config: dict[str, Any], label: str) -> 
         "command": sys.argv,
         "config": config,
     }
+    if journal_url is not None:
+        manifest["journal"] = {"url": journal_url, "schema": new_schema(path.name)}
     write_json(path / "run.json", manifest)
     return RunDir(path, manifest)
 
@@ -196,7 +228,18 @@ def open_run(path: Path) -> RunDir:
     wrong = [key for key, kind in _KEYS.items() if not isinstance(manifest.get(key), kind)]
     if wrong:
         raise UsageError(f"{file} lacks {', '.join(wrong)}: restore it from a copy")
+    if not _names_a_journal(manifest.get("journal")):
+        raise UsageError(f"{file} names no journal that can be: restore it from a copy")
     return RunDir(path, manifest)
+
+
+def _names_a_journal(kept: object) -> bool:
+    """None for a file in the directory, or the URL of a server and a schema."""
+    if kept is None:
+        return True
+    if not isinstance(kept, dict) or not isinstance(kept.get("url"), str):
+        return False
+    return re.fullmatch(r"reason_[a-z0-9_]{1,56}", str(kept.get("schema"))) is not None
 
 
 def find(base: Path, name: str) -> RunDir:

@@ -72,12 +72,12 @@ def verify_chain(journal: Journal, genesis: bytes) -> ChainReport:
 def _link(journal: Journal, previous: bytes, expected: int, row: StepRow, digest: bytes) -> bytes:
     if row.step != expected:
         raise ChainError(
-            f"{journal.path}: step {expected} is missing (found {row.step}); restore a copy",
+            f"{journal.place}: step {expected} is missing (found {row.step}); restore a copy",
             expected,
         )
     if not _typed(row) or chain(previous, row.step, row.action, row.state) != digest:
         raise ChainError(
-            f"{journal.path}: step {expected} was altered after its commit; restore a copy",
+            f"{journal.place}: step {expected} was altered after its commit; restore a copy",
             expected,
         )
     return digest
@@ -93,11 +93,11 @@ def _check_totals(journal: Journal, before: Totals, sums: tuple[int, int, int, i
     after = journal.totals()
     if sums[0] < before.steps:
         raise ChainError(
-            f"{journal.path}: {before.steps} steps were committed, the last ones are missing; "
+            f"{journal.place}: {before.steps} steps were committed, the last ones are missing; "
             "restore a copy",
             sums[0] + 1,
         )
     if any(counted > total for counted, total in zip(sums, after[:4], strict=True)):
         raise ChainError(
-            f"{journal.path}: its steps come to more than its totals; restore a copy", None
+            f"{journal.place}: its steps come to more than its totals; restore a copy", None
         )

@@ -171,7 +171,7 @@ def read_parting(left: RunDir, right: RunDir) -> Parting:
 def _at(journal: Journal, step: int) -> tuple[StepRow, bytes]:
     for found in journal.rows(step, step):
         return found
-    raise UsageError(f"{journal.path}: step {step} is missing; restore a copy")
+    raise UsageError(f"{journal.place}: step {step} is missing; restore a copy")
 
 
 def _step(row: StepRow) -> Step:

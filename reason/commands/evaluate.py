@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from rich.console import Console
 
 from evals.anatomy import figures
 from evals.report import write_report
+from reason.checkpoints import open_saver, thread_of
 from reason.commands import solve
 from reason.commands.common import print_json, stderr
 from reason.commands.question import (
@@ -117,10 +116,9 @@ def make_report(run: RunDir) -> str:
 
 async def _rates(run: RunDir) -> list[tuple[int, float]]:
     """(step, steps per second) between the graph's checkpoints, which carry a time each."""
-    thread: RunnableConfig = {"configurable": {"thread_id": run.run_id}}
     seen: dict[int, float] = {}
-    async with AsyncSqliteSaver.from_conn_string(str(run.checkpoints_path)) as saver:
-        async for item in saver.alist(thread):
+    async with open_saver(run) as saver:
+        async for item in saver.alist(thread_of(run)):
             step = item.checkpoint["channel_values"].get("step")
             if step is not None:
                 seen[int(step)] = _seconds(item.checkpoint["ts"])

@@ -41,6 +41,15 @@ RUN_DIR = flag(
         help="Directory of the run; an existing run is gone on with.", rich_help_panel=PANEL
     ),
 )
+JOURNAL_URL = flag(
+    "journal_url",
+    str | None,
+    None,
+    typer.Option(
+        help="PostgreSQL database for the journal. [default: a file in the run]",
+        rich_help_panel=PANEL,
+    ),
+)
 JSON = flag("as_json", bool, False, typer.Option("--json", help="One JSON object on stdout."))
 QUIET = flag("quiet", bool, False, typer.Option("--quiet", "-q", help="No progress, no table."))
 DRY_RUN = flag(

@@ -56,6 +56,7 @@ def show(run: Id, as_json: AsJson = False) -> None:
     data = {
         "run_id": found.run_id,
         "run_dir": str(found.path),
+        "journal": str(found.place),
         "status": found.status(),
         "step": head.step,
         "hash": head.hash.hex(),

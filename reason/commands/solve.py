@@ -8,16 +8,17 @@ from typing import Any
 import typer
 
 from reason.commands.common import print_json, run_in_foreground, stderr
-from reason.commands.flags import DRY_RUN, JSON, QUIET, RUN_DIR, run_flags
+from reason.commands.flags import DRY_RUN, JOURNAL_URL, JSON, QUIET, RUN_DIR, run_flags
 from reason.commands.question import question
 from reason.commands.tasks import Form, TaskGroup
 from reason.errors import UsageError
 from reason.session import RunConfig
 from reason.settings import load_settings
+from runs.storage import check_server
 from runs.store import RunDir, create, open_run
 from tasks.catalog import Description
 
-FLAGS = (*run_flags(), RUN_DIR, JSON, QUIET, DRY_RUN)
+FLAGS = (*run_flags(), RUN_DIR, JOURNAL_URL, JSON, QUIET, DRY_RUN)
 
 
 def solve(task: Description, flags: Mapping[str, Any]) -> None:
@@ -78,10 +79,12 @@ def prepare(
         return _saved(run, config, flags), None if dry_run else run
     config.check()
     if dry_run:
+        if settings.journal_url is not None:
+            check_server(settings.journal_url)
         return config, None
     label = config.build_task().label
     base, name = (run_dir.parent, run_dir.name) if run_dir else (settings.runs_dir, None)
-    return config, create(base, name, config.to_dict(), label)
+    return config, create(base, name, config.to_dict(), label, settings.journal_url)
 
 
 def _saved(run: RunDir, asked: RunConfig, flags: dict[str, Any]) -> RunConfig:
@@ -89,9 +92,11 @@ def _saved(run: RunDir, asked: RunConfig, flags: dict[str, Any]) -> RunConfig:
     if saved.task != asked.task:
         held = reprlib.repr(saved.task)  # a problem may be as long as its run
         raise UsageError(f"{run.path} holds another problem, {held}: name another --run-dir")
+    wanted = asked.options.model_dump() | {"journal_url": flags.get("journal_url")}
+    has = saved.options.model_dump() | {"journal_url": run.server and run.server.url}
     for name, value in flags.items():
-        kept = getattr(saved.options, name)
-        if value is not None and kept != getattr(asked.options, name):
+        kept = has[name]
+        if value is not None and kept != wanted[name]:
             raise UsageError(
                 f"--{name.replace('_', '-')} differs from the run's {kept}: leave it out to go on "
                 "with the run, or name another --run-dir"

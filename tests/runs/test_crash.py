@@ -17,14 +17,15 @@ from runs.killpoints import VARIABLE
 from runs.store import RunDir, create
 from runs.verify import verify_chain
 from tests.runs.material import GENESIS, row, usage, write
+from tests.runs.places import Places
 
 ROOT = Path(__file__).parents[2]
 ENDLESS = 10_000_000
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunDir:
-    return create(tmp_path, "crashing", {"task": {"name": "hanoi"}}, "hanoi-10")
+def run(tmp_path: Path, places: Places) -> RunDir:
+    return create(tmp_path, "crashing", {"task": {"name": "hanoi"}}, "hanoi-10", places.url)
 
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -84,9 +85,11 @@ def finish(child: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("count", [1, 2, 40])
 @pytest.mark.parametrize("point", ["before-begin", "inside-commit", "after-commit"])
-def test_killed_at_a_named_point(run: RunDir, start: Start, point: str, count: int) -> None:
+def test_killed_at_a_named_point(
+    run: RunDir, start: Start, places: Places, point: str, count: int
+) -> None:
     totals = None
-    for batch in (1, 5):
+    for batch in (1, 5) if places.url is None else (5,):
         before = totals.steps if totals else 0
         child = start(ENDLESS, batch, kill_at=f"{point}:{count}")
         finish(child)
@@ -97,7 +100,11 @@ def test_killed_at_a_named_point(run: RunDir, start: Start, point: str, count: i
 
 
 @pytest.mark.parametrize("point", ["inside-create", "before-rename"])
-def test_killed_while_the_journal_is_made(run: RunDir, start: Start, point: str) -> None:
+def test_killed_while_the_journal_is_made(
+    run: RunDir, start: Start, places: Places, point: str
+) -> None:
+    if places.url and point == "before-rename":
+        point = "inside-create:1"  # a server renames nothing
     child = start(ENDLESS, kill_at=point)
     finish(child)
     assert child.returncode == -signal.SIGKILL
@@ -107,15 +114,18 @@ def test_killed_while_the_journal_is_made(run: RunDir, start: Start, point: str)
     assert examine(run).steps == 20
 
 
-def test_killed_at_random_moments_and_finished_in_the_end(run: RunDir, start: Start) -> None:
+def test_killed_at_random_moments_and_finished_in_the_end(
+    run: RunDir, start: Start, places: Places
+) -> None:
     rng, totals = random.Random(7), None
-    for _ in range(10):
+    for _ in range(places.examples // 2):
         child = start(ENDLESS, batch=rng.choice([1, 1, 7]))
         await_ready(child)
         time.sleep(rng.uniform(0, 0.05))
         child.kill()
         finish(child)
         assert child.returncode == -signal.SIGKILL
+        places.settle()
         totals = examine(run, totals)
     assert totals is not None
     end = totals.steps + 10
@@ -158,6 +168,7 @@ def test_a_reader_beside_a_writing_process(run: RunDir, start: Start) -> None:
     assert reports[0].steps < reports[-1].steps
 
 
+@pytest.mark.parametrize("places", ["sqlite"], indirect=True)
 def test_a_disk_without_room_is_told_and_leaves_a_journal_that_goes_on(
     run: RunDir, start: Start
 ) -> None:

@@ -1,21 +1,29 @@
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from reason.errors import StorageError
 from runs.journal import Head, Journal, SampleRow, StepRow, UsageDelta, chain
+from runs.sqlite import SqliteStorage
 from runs.verify import verify_chain
 from tests.runs.material import GENESIS, row, usage, write
+from tests.runs.places import Places
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "journal.sqlite", GENESIS) as opened:
+def journal(places: Places) -> Iterator[Journal]:
+    with Journal(places.fresh(), GENESIS) as opened:
         yield opened
 
 
@@ -32,15 +40,15 @@ def test_rows_come_back_as_they_were_written(journal: Journal) -> None:
     assert journal.head()[:3] == row(20)[:3]
 
 
-@given(st.lists(st.integers(1, 7), min_size=1, max_size=12))
-@settings(max_examples=20, deadline=None)
-def test_any_split_into_batches_gives_the_same_chain_and_totals(sizes: list[int]) -> None:
-    end = sum(sizes)
-    with TemporaryDirectory() as directory:
-        with Journal(Path(directory) / "one", GENESIS) as one:
+def test_any_split_into_batches_gives_the_same_chain_and_totals(places: Places) -> None:
+    @given(st.lists(st.integers(1, 7), min_size=1, max_size=12))
+    @settings(max_examples=places.examples, deadline=None)
+    def check(sizes: list[int]) -> None:
+        end = sum(sizes)
+        with Journal(places.fresh(), GENESIS) as one:
             write(one, end)
             expected = one.head(), one.totals(), one.usage(), list(one.rows())
-        with Journal(Path(directory) / "many", GENESIS) as many:
+        with Journal(places.fresh(), GENESIS) as many:
             for size in sizes:
                 write(many, many.head().step + size, batch=size)
             assert (many.head(), many.totals()) == expected[:2]
@@ -48,6 +56,8 @@ def test_any_split_into_batches_gives_the_same_chain_and_totals(sizes: list[int]
             [mine], [theirs] = many.usage(), expected[2]
             assert mine[:4] == theirs[:4]
             assert mine.cost_usd == pytest.approx(theirs.cost_usd)
+
+    check()
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -59,17 +69,20 @@ def test_no_two_steps_are_hashed_alike(a: str, b: str, c: str, d: str) -> None:
     assert same == ((a, b) == (c, d))
 
 
-@given(st.lists(st.tuples(texts, texts), max_size=5))
-@settings(max_examples=25, deadline=None)
-def test_any_text_survives(records: list[tuple[str, str]]) -> None:
-    with TemporaryDirectory() as directory:
-        path = Path(directory) / "journal.sqlite"
-        with Journal(path, GENESIS) as journal:
+def test_any_text_survives(places: Places) -> None:
+    @given(st.lists(st.tuples(texts, texts), max_size=5))
+    @settings(max_examples=places.examples, deadline=None)
+    @example([("\\", "\0"), ("\\0\0\\", "a\\\n"), ("%s", "?")])
+    def check(records: list[tuple[str, str]]) -> None:
+        place = places.fresh()
+        with Journal(place, GENESIS) as journal:
             for n, (action, state) in enumerate(records, 1):
                 journal.append([row(n)._replace(action=action, state=state)], [], 0)
-        with Journal(path, GENESIS, readonly=True) as journal:
+        with Journal(place, GENESIS, readonly=True) as journal:
             assert [(found.action, found.state) for found, _ in journal.rows()] == records
             assert verify_chain(journal, GENESIS).ok
+
+    check()
 
 
 @pytest.mark.parametrize("steps", [[2], [0], [1, 3], [1, 1], [1, 2, 2]])
@@ -133,7 +146,7 @@ def test_meta_is_kept(journal: Journal) -> None:
     assert journal.get_meta("k") is None
     journal.set_meta("k", "3")
     journal.set_meta("k", "4")
-    with Journal(journal.path, GENESIS) as again:
+    with Journal(journal.place, GENESIS, readonly=True) as again:
         assert again.get_meta("k") == "4"
 
 
@@ -146,7 +159,7 @@ def test_an_interruption_inside_a_write_leaves_no_trace(
             if name == point:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr("runs.journal.reach", interrupt)
+        monkeypatch.setattr("runs.killpoints.reach", interrupt)
         with pytest.raises(KeyboardInterrupt):
             journal.append([row(1)], [usage(1)], 1.0)
         assert (journal.head().step, journal.totals().steps) == (committed, committed)
@@ -156,19 +169,28 @@ def test_an_interruption_inside_a_write_leaves_no_trace(
 
 
 def test_a_reader_sees_what_a_writer_commits(journal: Journal) -> None:
-    with Journal(journal.path, readonly=True) as reader:
+    with Journal(journal.place, readonly=True) as reader:
         write(journal, 3)
         assert (reader.head().step, reader.totals().steps) == (3, 3)
         with pytest.raises(StorageError, match="read-only"):
             reader.charge([], 1.0)
 
 
-def test_a_step_is_small(tmp_path: Path) -> None:
-    path, steps = tmp_path / "journal.sqlite", 20_000
-    with Journal(path, GENESIS) as journal:
+def test_a_step_is_small(places: Places) -> None:
+    place, steps = places.fresh(), 1000 * places.examples
+    with Journal(place, GENESIS) as journal:
         write(journal, steps, batch=100)
         assert verify_chain(journal, GENESIS).steps == steps
-    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 300 * steps
+    assert places.size(place) < 300 * steps
+
+
+def test_opening_reads_the_last_row_alone(places: Places) -> None:
+    place = places.fresh()
+    with Journal(place, GENESIS) as journal:
+        write(journal, 50)
+    places.sql(place, "UPDATE steps SET action = 'x' WHERE step < 50")
+    with Journal(place, GENESIS) as journal:
+        assert journal.head()[:3] == row(50)[:3]
 
 
 def test_power_cut_safety_can_be_asked_for(tmp_path: Path) -> None:
@@ -177,17 +199,23 @@ def test_power_cut_safety_can_be_asked_for(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["journal.sqlite"]
 
 
+def _database(journal: Journal) -> sqlite3.Connection:
+    storage = journal._storage
+    assert isinstance(storage, SqliteStorage)
+    return storage._db
+
+
 def test_a_full_disk_is_told_and_the_journal_goes_on_after_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     with Journal(path, GENESIS) as journal:
         write(journal, 5)
-        journal._db.execute("PRAGMA max_page_count = 12")
+        _database(journal).execute("PRAGMA max_page_count = 12")
         with pytest.raises(StorageError, match=r"disk full while writing .*reason runs resume"):
             write(journal, 1000)
         stopped, totals = journal.head().step, journal.totals()
         assert 5 < stopped < 1000
         assert totals.steps == stopped
-        journal._db.execute("PRAGMA max_page_count = 100000")
+        _database(journal).execute("PRAGMA max_page_count = 100000")
         write(journal, 1000)
         assert verify_chain(journal, GENESIS) == (True, 1000, "", None)
 
@@ -195,11 +223,9 @@ def test_a_full_disk_is_told_and_the_journal_goes_on_after_it(tmp_path: Path) ->
 class Sessions(RuleBasedStateMachine):
     """Sessions on one journal, in any order, against a model that is a list and a sum."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.directory = TemporaryDirectory()
-        self.path = Path(self.directory.name) / "journal.sqlite"
-        self.journal = Journal(self.path, GENESIS)
+    def __init__(self, places: Places) -> None:
+        super().__init__()
+        self.journal = Journal(places.fresh(), GENESIS)
         self.rows: list[StepRow] = []
         self.votes = self.flagged = self.tokens = 0
 
@@ -222,7 +248,7 @@ class Sessions(RuleBasedStateMachine):
     def reopen(self) -> None:
         head = self.journal.head()
         self.journal.close()
-        self.journal = Journal(self.path, GENESIS)
+        self.journal = Journal(self.journal.place, GENESIS)
         assert self.journal.head() == head
 
     @precondition(lambda self: self.rows)
@@ -245,16 +271,16 @@ class Sessions(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.journal.close()
-        self.directory.cleanup()
 
 
-TestSessions = Sessions.TestCase
-TestSessions.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+def test_sessions_in_any_order_agree_with_a_list_and_a_sum(places: Places) -> None:
+    often = settings(max_examples=places.examples, stateful_step_count=12, deadline=None)
+    run_state_machine_as_test(lambda: Sessions(places), settings=often)  # type: ignore[arg-type]
 
 
-def test_steps_taken_back_leave_a_sound_journal(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite"
-    with Journal(path, GENESIS) as journal:
+def test_steps_taken_back_leave_a_sound_journal(places: Places) -> None:
+    place = places.fresh()
+    with Journal(place, GENESIS) as journal:
         write(journal, 10)
         before = journal.totals()
         journal.rollback(6)
@@ -264,8 +290,8 @@ def test_steps_taken_back_leave_a_sound_journal(tmp_path: Path) -> None:
         journal.rollback(0)
         write(journal, 12)
         assert journal.get_meta("rolled_back") == "13"
-    with Journal(tmp_path / "plain.sqlite", GENESIS) as plain:
+    with Journal(places.fresh(), GENESIS) as plain:
         write(plain, 12)
-        with Journal(path, GENESIS) as journal:
+        with Journal(place, GENESIS) as journal:
             assert [row for row, _ in journal.rows()] == [row for row, _ in plain.rows()]
             assert journal.head() == plain.head()

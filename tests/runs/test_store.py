@@ -1,5 +1,6 @@
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from reason.errors import StorageError, UsageError
 from runs.journal import SampleRow
 from runs.store import BrokenRun, RunDir, create, find, list_runs, new_id, open_run
+from tests.postgres import PostgresServer
 from tests.runs.material import GENESIS, row, write
+from tests.runs.places import Places
 
 CONFIG = {"task": {"name": "hanoi", "disks": 10}, "options": {"k": 3, "note": "Türme"}}
 NOBODY = 65534
@@ -77,6 +80,9 @@ BROKEN = {
     "no-keys": "{}",
     "no-config": json.dumps({"format": 1, "run_id": "x", "created": "now"}),
     "bad-types": json.dumps({"format": 1, "run_id": 7, "created": None, "config": "x"}),
+    "no-journal": json.dumps(
+        {"format": 1, "run_id": "x", "created": "now", "config": {}, "journal": {"url": "u"}}
+    ),
     "newer": json.dumps({"format": 2, "run_id": "x", "created": "now", "config": {}}),
 }
 
@@ -136,17 +142,32 @@ def test_a_failed_write_leaves_the_old_content(
     assert [file.name for file in run.path.iterdir()] == ["run.json"]
 
 
-def test_prune_keeps_the_steps(tmp_path: Path) -> None:
-    run = create(tmp_path, "run", CONFIG, "hanoi")
+def test_prune_keeps_the_steps(tmp_path: Path, places: Places) -> None:
+    run = create(tmp_path, "run", CONFIG, "hanoi", places.url)
     assert run.prune() <= 0
     with run.journal(GENESIS) as journal:
-        journal.append([row(1)], [], 0, [SampleRow(1, 0, "x" * 50_000, "stop", "", "m")])
+        journal.append(
+            [row(1)], [], 0, [SampleRow(1, 0, secrets.token_hex(30_000), "stop", "", "m")]
+        )
         head = journal.head()
     run.checkpoints_path.write_bytes(b"x" * 1000)
     assert run.prune() > 40_000
     with run.journal(GENESIS, readonly=True) as journal:
         assert journal.head() == head
     assert not run.checkpoints_path.exists()
+
+
+@pytest.mark.postgres
+def test_runs_of_one_name_have_journals_of_their_own_on_a_server(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    one, other = (create(tmp_path / at, "run", CONFIG, "hanoi", postgres.url) for at in "ab")
+    with one.journal(GENESIS) as mine, other.journal(GENESIS) as theirs:
+        write(mine, 3)
+        assert (mine.head().step, theirs.head().step) == (3, 0)
+    assert sorted(file.name for file in one.path.iterdir()) == ["run.json"]
+    with open_run(one.path).journal(GENESIS, readonly=True) as journal:
+        assert journal.head().step == 3
 
 
 def test_a_journal_of_another_run_is_refused(tmp_path: Path) -> None:
