@@ -28,13 +28,14 @@ app = typer.Typer(
 
 
 def _add_commands() -> None:
-    from reason.commands import config, estimate, evaluate, models, runs, solve, train
+    from reason.commands import config, engine, estimate, evaluate, models, runs, solve, train
 
     app.add_typer(solve.app, name="solve")
     app.add_typer(estimate.app, name="estimate")
     app.add_typer(evaluate.app, name="eval")
     app.add_typer(runs.app, name="runs")
     app.add_typer(models.app, name="models")
+    app.add_typer(engine.app, name="engine")
     app.add_typer(train.app, name="train")
     app.add_typer(config.app, name="config")
 
