@@ -44,6 +44,11 @@ class Child:
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._reading = asyncio.create_task(self._read())
 
+    @property
+    def running(self) -> bool:
+        """Whether the leader runs. ``process.wait()`` would wait for its children's pipes too."""
+        return self.process.returncode is None
+
     async def _read(self) -> None:
         """Lines of any length; progress bars end theirs by a carriage return."""
         assert self.process.stdout is not None
@@ -59,10 +64,8 @@ class Child:
         self._last.append(line.strip()[:300])
         self._on_line(line)
 
-    async def last_words(self) -> str:
-        """How the process ended, and its last lines in one."""
-        with suppress(TimeoutError):  # a grandchild may hold the pipe open
-            await asyncio.wait_for(asyncio.shield(self._reading), 2)
+    def last_words(self) -> str:
+        """How the process ended, and its last lines in one; to be read after :meth:`end`."""
         code = self.process.returncode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return ": ".join(filter(None, (how, " | ".join(self._last))))
@@ -75,8 +78,8 @@ class Child:
                 await asyncio.wait_for(self.process.wait(), GRACE_SECONDS)
         finally:
             self._signal(signal.SIGKILL)
-            self._reading.cancel()
         await self.process.wait()
+        await self._reading
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -123,8 +126,7 @@ class Supervisor:
                 f"{self._plan.engine} crashed ({words}); restart {crashes} of {RESTARTS} "
                 f"in {pause:g} s"
             )
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+            await _set_within(stop, pause)
 
     async def _serve_once(self, stop: asyncio.Event) -> tuple[str, float]:
         """One life of the server: its last words, and the seconds for which it answered."""
@@ -133,11 +135,12 @@ class Supervisor:
         try:
             if await self._answers(child, stop):
                 since = monotonic()
-            await _first(stop.wait(), child.process.wait())
-            words = "" if stop.is_set() else await child.last_words()
+            while child.running and not await _set_within(stop, POLL_SECONDS):
+                pass
+            seconds = 0.0 if since is None else monotonic() - since
         finally:
             await child.end()
-        return words, 0.0 if since is None else monotonic() - since
+        return child.last_words(), seconds
 
     async def _start(self) -> Child:
         leash = [sys.executable, "-P", str(Path(engines.leash.__file__))]
@@ -157,22 +160,18 @@ class Supervisor:
 
         There is no time limit: a large model may be on its way over the network for an hour.
         """
-        while child.process.returncode is None and not stop.is_set():
+        while child.running and not stop.is_set():
             names = await list_models(self._plan.url)
-            if names is not None and child.process.returncode is None:
+            if names is not None and child.running:
                 self._served = True
                 self._on_ready(tuple(names) or self._plan.names)
                 return True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+            await _set_within(stop, POLL_SECONDS)
         return False
 
 
-async def _first(*waits: object) -> None:
-    """Wait for one of several; the rest are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[call-overload]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, but not for long."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from engines.launcher import Plan, Wish, plan, read_adapters
 from engines.supervisor import RESTARTS, Supervisor
 from reason.errors import EngineError, UsageError
+from tasks.hanoi.task import BUNDLED
 
 FAKE = Path(__file__).parent / "fake_vllm.py"
 
@@ -95,7 +97,7 @@ async def test_a_server_is_ended_with_all_its_children(
 async def test_a_crashing_server_is_restarted_so_often_and_no_more(
     wish: Callable[..., Wish], log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_DIES_AFTER", "0.5")
+    monkeypatch.setenv("FAKE_DIES_AFTER", "0.4")
     witness = Witness(plan(wish(), tmp_path))
     with pytest.raises(EngineError, match=f"vLLM crashed {RESTARTS + 1} times, last: exit code 3"):
         await witness.run()
@@ -164,6 +166,25 @@ def test_names_are_told_apart(wish: Callable[..., Wish], tmp_path: Path) -> None
         read_adapters([f"a={one}", f"a={one}"])
     with pytest.raises(UsageError, match="the model itself has that name"):
         plan(wish(adapters=read_adapters([f"tiny={one}"])), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wished", "said"),
+    [
+        (Wish("none.gguf", 0), "cannot read the model none.gguf: No such file or directory"),
+        (Wish("gguf:none", 0), "cannot read the model none: No such file or directory"),
+        (Wish("/no/such/folder", 0), "cannot read the model /no/such/folder"),
+        (Wish("some-model", 0), "unknown model 'some-model': the forms are embedded, FILE.gguf"),
+        (Wish(".", 0), "is no model: it holds no config.json"),
+        (Wish("embedded", 0, data_parallel=2), "neither adapters nor several copies"),
+        (Wish("embedded", 0, adapters={"a": Path()}), "neither adapters nor several copies"),
+        (Wish("owner/name", 0, vllm_python="no-such-python"), "is no program that can be run"),
+        (Wish("owner/name", 0, adapters={"a": Path("nowhere")}), "cannot read the adapter nowhere"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_before_anything_starts(wished: Wish, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        plan(wished, BUNDLED)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc"), reason="reads Linux's /proc")
