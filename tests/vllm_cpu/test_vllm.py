@@ -18,7 +18,12 @@ import pytest
 from tasks.hanoi.task import BUNDLED
 from tests.reason.command import COMMAND, reason
 
-pytestmark = [pytest.mark.vllm, pytest.mark.timeout(720)]
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.timeout(720),
+    # peft asks transformers by a name that is on its way out.
+    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"),
+]
 
 # Read at import: a fixture empties the environment of settings before each test.
 WANTED = os.environ.get("REASON_VLLM", "")
