@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from serving.gate import Gate
 from serving.metrics import Metrics
 
