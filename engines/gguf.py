@@ -4,6 +4,9 @@ from pathlib import Path
 
 from reason.errors import UsageError
 
+MICRO_BYTES = 32 * 2**20
+"""A file below this is a micro model: short contexts, many slots, no chat."""
+
 
 def check_gguf(path: Path) -> None:
     """Raise UsageError unless ``path`` looks like a GGUF file; llama.cpp itself may abort on it."""

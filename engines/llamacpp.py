@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engines.gguf import MICRO_BYTES
 from reason.errors import EngineError
 
 SLOTS = 33  # measured best on two cores: more slots batch more votes into one pass
-MICRO_BYTES = 32 * 2**20  # a file below this is a micro model
-MICRO_CONTEXT = 256
+MICRO_CONTEXT = 512
 CONTEXT = 4096
 LARGE_SLOTS = 4
 

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from engines.base import Engine
-from engines.gguf import check_gguf
+from engines.gguf import MICRO_BYTES, check_gguf
 from engines.options import EngineOptions
 from engines.simulated import SimulatedModel
 from engines.transport import Transport
@@ -124,6 +124,15 @@ def check_spec(text: str, options: EngineOptions) -> None:
         check_gguf(_bundled(options))
     elif spec.kind == "openai":
         _openai_key(text)
+
+
+def is_micro(text: str) -> bool:
+    """Whether a spec names a micro model: a GGUF file too small for a general one."""
+    spec = parse_spec(text)
+    if spec.kind != "gguf":
+        return False
+    path = Path(spec.name).expanduser()
+    return path.is_file() and path.stat().st_size < MICRO_BYTES
 
 
 def _bundled(options: EngineOptions) -> Path:

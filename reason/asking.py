@@ -9,17 +9,30 @@ from typing import Any, NamedTuple
 
 from agents.budget import Budget, Limits
 from agents.questions.desk import Desk, Manner, Role
-from agents.questions.prompting import load_prompts
+from agents.questions.prompting import MICRO, Prompts, load_prompts
 from agents.questions.strategies import Outcome, Strategy, work
 from agents.questions.trace import count
 from agents.spending import Spending
 from engines.concurrency import together
 from engines.options import EngineOptions
-from engines.spec import check_spec, parse_spec
+from engines.spec import check_spec, is_micro
 from reason.errors import UsageError
 from reason.session import open_engines
+from tasks.chains.micro import DECOMPOSER, EXAMPLE, SOLVER, is_understood
 from tasks.questions.base import Question
 from tasks.questions.rehearsal import rehearse
+
+EMBEDDED = "embedded"
+MICRO_STRATEGIES = ("direct", "vote", "daslam")
+
+ROLES: dict[Strategy, tuple[Role, ...]] = {
+    "direct": ("solver",),
+    "vote": ("solver",),
+    "daslam": ("solver", "decomposer"),
+    "recursive": ("solver", "decomposer", "judge"),
+    "auto": ("solver", "decomposer", "judge"),
+}
+"""Whom each strategy asks."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +66,43 @@ class AskOptions:
         helper = self.decomposer or self.solver
         return {"solver": self.solver, "decomposer": helper, "judge": self.judge or helper}
 
+    @property
+    def opened(self) -> dict[Role, str]:
+        """The models that the strategy uses; ``embedded`` told as the file that it stands for."""
+        return {role: _opened(role, self.specs[role]) for role in ROLES[self.strategy]}
+
+    def words(self) -> dict[Role, Prompts]:
+        """The prompts of each role: micro models know none but those they were trained on."""
+        return {
+            role: load_prompts(self.prompts or (MICRO if is_micro(spec) else None))
+            for role, spec in self.opened.items()
+        }
+
     def check(self) -> None:
         """Raise UsageError for what can be known to be wrong before anything is asked."""
-        for spec in set(self.specs.values()):
-            if parse_spec(spec).kind == "embedded":
-                raise UsageError(
-                    "the embedded micro model solves Towers of Hanoi alone: name a general model "
-                    "with --model (`reason models get smollm2` fetches a small one)"
-                )
+        if EMBEDDED in self.specs.values() and self.strategy not in MICRO_STRATEGIES:
+            raise UsageError(
+                f"the embedded micro models know the strategies {', '.join(MICRO_STRATEGIES)}, not "
+                f"{self.strategy}: name a general model with --model (`reason models get "
+                "smollm2` fetches a small one)"
+            )
+        for spec in self.opened.values():
             check_spec(spec, self.engine)
-        load_prompts(self.prompts)
+        self.words()
+
+    def check_question(self, question: Question) -> None:
+        """Raise UsageError for a question in words that the embedded models do not know."""
+        if EMBEDDED in self.specs.values() and not is_understood(question.text):
+            raise UsageError(
+                f"the embedded micro models know chain arithmetic alone, as in {EXAMPLE!r}: name a "
+                "general model with --model (`reason models get smollm2` fetches a small one)"
+            )
+
+
+def _opened(role: Role, spec: str) -> str:
+    if spec != EMBEDDED:
+        return spec
+    return f"gguf:{SOLVER if role == 'solver' else DECOMPOSER}"
 
 
 class Answered(NamedTuple):
@@ -100,10 +140,12 @@ async def answer_all(
     Raises UsageError, EngineError, BudgetReached; questions then under way are given up.
     """
     options.check()
-    prompts = load_prompts(options.prompts)
+    for question in questions:
+        options.check_question(question)
+    words = options.words()
     at_once = asyncio.Semaphore(options.questions)
-    roles = list(options.specs)
-    async with open_engines(list(options.specs.values()), options.engine) as opened:
+    roles = list(options.opened)
+    async with open_engines(list(options.opened.values()), options.engine) as opened:
         engines = dict(zip(roles, opened, strict=True))
         total = Spending(engines.values())
         budget = Budget(Limits(options.budget_tokens, options.budget_usd), total)
@@ -111,7 +153,7 @@ async def answer_all(
         async def one(question: Question) -> None:
             async with at_once:
                 spending = Spending(engines.values(), within=total)
-                desk = Desk(engines, options.manner, prompts, spending, budget.check)
+                desk = Desk(engines, options.manner, words, spending, budget.check)
                 done(await _answer(question, options.strategy, desk))
 
         await together(one(question) for question in questions)

@@ -23,13 +23,16 @@ from tasks.base import RedFlag
 from tasks.questions.answers import extract
 
 TRIES = 3  # answers to one prompt before a red-flagged one is given up
-NOTHING = "(nothing yet)"
 
 _LINE = re.compile(r"^\s*\d+\s*[.):]\s*(\S.*?)\s*$", re.M)
 
 
 class Guided(Asked, total=False):
-    """The question, the first answer, and what was asked on the way."""
+    """The question, the first answer, and what was asked on the way.
+
+    A first answer or subquestions that are there from the start are not asked for again: training
+    brings both.
+    """
 
     first: Sample
     subquestions: list[str]
@@ -48,9 +51,14 @@ def read_subquestions(text: str, most: int) -> list[str]:
 
 
 def known(subquestions: list[str], answers: list[str]) -> str:
-    """Questions answered so far, as they stand in prompts."""
+    """Questions answered so far, as they stand in prompts; empty when there is none."""
     pairs = zip(subquestions, answers, strict=False)
-    return "\n".join(f"Q: {asked}\nA: {said}" for asked, said in pairs) or NOTHING
+    return "\n".join(f"Question: {asked}\nAnswer: {said}" for asked, said in pairs)
+
+
+def decomposer_fields(question: str, attempt: str, most: int) -> dict[str, str]:
+    """What the prompt ``subquestions`` is filled with, in training as in use."""
+    return {"question": question, "attempt": attempt.strip(), "most": str(most)}
 
 
 class _Guide:
@@ -60,16 +68,16 @@ class _Guide:
         self.desk = desk
 
     async def answer(self, state: Guided) -> Guided:
+        if "first" in state:
+            return {}
         (first,) = await self.desk.ask("solver", "solve", solve_fields(state))
-        return {"first": first, "children": [], "answers": []}
+        return {"first": first}
 
     async def decompose(self, state: Guided) -> Guided:
+        if "subquestions" in state:
+            return {"children": []}
         most = self.desk.manner.max_subquestions
-        fields = {
-            "question": state["question"],
-            "attempt": state["first"].text.strip() or NOTHING,
-            "most": str(most),
-        }
+        fields = decomposer_fields(state["question"], state["first"].text, most)
         texts, subquestions = [], list[str]()
         for draw in range(TRIES):
             (sample,) = await self.desk.ask("decomposer", "subquestions", fields, first=draw)

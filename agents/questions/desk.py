@@ -48,7 +48,7 @@ class Desk:
     Args:
         engines: who answers, by role.
         manner: how.
-        prompts: in which words.
+        prompts: in which words, by role: each model may want its own.
         spending: where every answer is charged.
         check: called before every call; raises when a budget is spent.
 
@@ -60,7 +60,7 @@ class Desk:
         self,
         engines: dict[Role, Engine],
         manner: Manner,
-        prompts: Prompts,
+        prompts: dict[Role, Prompts],
         spending: Spending,
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -84,8 +84,10 @@ class Desk:
             manner.temperature if draw else manner.first_temperature
             for draw in range(first, first + count)
         )
-        messages = self.prompts.write(prompt, **fields)
-        samples = await engine.sample(Request(messages, manner.max_tokens, heats, first))
+        words = self.prompts[role]
+        request = Request(words.write(prompt, **fields), manner.max_tokens, heats, first)
+        samples = await engine.sample(request)
         for sample in samples:
             self.spending.add(engine.model, sample)
-        return samples
+        lead = words.lead(prompt)
+        return [sample._replace(text=lead + sample.text) for sample in samples] if lead else samples

@@ -1,18 +1,26 @@
 """Prompts as files: versioned, readable, and replaced by files of the same name in a user's folder.
 
 A file starts with ``version: N`` and a blank line; the rest is one user message in which names in
-braces are filled in.
+braces are filled in. With a second line ``form: text`` it is a text to be continued instead, as
+micro models want it: an empty field takes its whole line with it, and the last line is the
+beginning of the answer (its *lead*).
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
+from typing import NamedTuple
 
 from reason.errors import UsageError
-from reason.prompt import Message
+from reason.prompt import Prompt
 
 SHIPPED = Path(__file__).parent / "prompts"
+MICRO = SHIPPED / "micro"
+"""The prompts that the micro models were trained on; they know no others."""
+
+NOTHING = "(nothing yet)"
+"""Stands in a chat for a field with nothing in it."""
 
 FIELDS = {
     "solve": {"form", "question"},
@@ -37,28 +45,58 @@ FORMS = {
 """What a final line must hold, by kind of answer."""
 
 
+class Template(NamedTuple):
+    """One prompt file.
+
+    Attributes:
+        version: of its wording.
+        chat: whether it is a message of a chat, or a text to be continued.
+        text: the wording, with names in braces.
+    """
+
+    version: int
+    chat: bool
+    text: str
+
+    @property
+    def lead(self) -> str:
+        """The beginning of the answer that stands in the prompt already."""
+        return "" if self.chat else self.text.rsplit("\n", 1)[-1]
+
+    def write(self, fields: dict[str, str]) -> Prompt:
+        """The prompt that the fields make of it."""
+        if self.chat:
+            filled = {name: value or NOTHING for name, value in fields.items()}
+            return [{"role": "user", "content": self.text.format(**filled)}]
+        lines = (line.format(**fields) for line in self.text.split("\n"))
+        return "\n".join(line for line in lines if line)
+
+
 @dataclass(frozen=True)
 class Prompts:
-    """All prompts, by name, and the version of each."""
+    """All prompts of one model, by name."""
 
-    texts: dict[str, str]
-    versions: dict[str, int]
+    templates: dict[str, Template]
 
-    def write(self, name: str, **fields: str) -> list[Message]:
-        """The chat that a prompt file makes of its fields."""
-        return [{"role": "user", "content": self.texts[name].format(**fields)}]
+    def write(self, name: str, **fields: str) -> Prompt:
+        """The prompt that a file makes of its fields; empty ones are those with nothing to say."""
+        return self.templates[name].write(fields)
+
+    def lead(self, name: str) -> str:
+        """What every answer to a prompt begins with, since the prompt ends with it."""
+        return self.templates[name].lead
 
 
 def load_prompts(folder: Path | None = None) -> Prompts:
     """The shipped prompts, those in ``folder`` put in their place. Raises UsageError."""
     if folder is not None:
         _check_folder(folder)
-    texts, versions = {}, {}
+    templates = {}
     for name in FIELDS:
         own = folder / f"{name}.md" if folder else None
         path = own if own is not None and own.is_file() else SHIPPED / f"{name}.md"
-        versions[name], texts[name] = _read(path, FIELDS[name])
-    return Prompts(texts, versions)
+        templates[name] = _read(path, FIELDS[name])
+    return Prompts(templates)
 
 
 def _check_folder(folder: Path) -> None:
@@ -69,14 +107,17 @@ def _check_folder(folder: Path) -> None:
             raise UsageError(f"{path} is not a prompt; the prompts are {', '.join(FIELDS)}")
 
 
-def _read(path: Path, known: set[str]) -> tuple[int, str]:
+def _read(path: Path, known: set[str]) -> Template:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
-    head = re.match(r"version: (\d+)\n\n", text)
+    head = re.match(r"version: (\d+)\n(form: (?:text|chat)\n)?\n", text)
     if head is None:
-        raise UsageError(f"{path} must start with the line 'version: N' and a blank line")
+        raise UsageError(
+            f"{path} must start with the line 'version: N' (then, if you like, 'form: text') and a "
+            "blank line"
+        )
     body = text[head.end() :].strip()
     try:
         used = {field for _, field, _, _ in Formatter().parse(body) if field is not None}
@@ -85,4 +126,4 @@ def _read(path: Path, known: set[str]) -> tuple[int, str]:
     if not used <= known:
         strange = ", ".join(sorted(used - known))
         raise UsageError(f"{path} uses {{{strange}}}; it may use {', '.join(sorted(known))}")
-    return int(head[1]), body
+    return Template(int(head[1]), head[2] != "form: text\n", body)

@@ -1,6 +1,5 @@
 """``reason train``: make models; needs the ``train`` extra."""
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +15,15 @@ from rich.progress import (
 )
 
 from reason.commands.common import print_json, stderr
+from reason.commands.decomposer import rl, sft
+from reason.commands.decomposer_data import data
+from reason.commands.training import need_training
 from reason.errors import UsageError
 
 app = typer.Typer(help="Train models.", no_args_is_help=True)
+app.command()(data)
+app.command()(sft)
+app.command()(rl)
 
 
 @app.callback()
@@ -45,8 +50,7 @@ def micro(
     """Train a micro step model from scratch on CPU; export safetensors and GGUF; write its card."""
     if task != "hanoi":
         raise UsageError(f"no micro model can be trained for {task!r}: the tasks are hanoi")
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("gguf") is None:
-        raise UsageError("training needs the train extra: pip install 'reason[train]'")
+    need_training()
     import torch
 
     from training.micro.run import train_hanoi

@@ -29,7 +29,8 @@ def _merges(symbols: Sequence[str]) -> list[tuple[str, str]]:
 
 def build_tokenizer(symbols: Sequence[str]) -> PreTrainedTokenizerFast:
     """A tokenizer in which each of ``symbols`` (ASCII, at most one leading blank) is one token."""
-    merges = _merges(sorted(symbols, key=len))
+    # Merges with the blank come first, so that a word's own beginning never steals from another.
+    merges = _merges(sorted(symbols, key=lambda symbol: (symbol[0] != " ", len(symbol))))
     vocabulary = [END, *sorted(ByteLevel.alphabet()), *(a + b for a, b in merges)]
     model = BPE(vocab={token: at for at, token in enumerate(vocabulary)}, merges=merges)
     tokenizer = Tokenizer(model)

@@ -18,9 +18,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from reason.errors import UsageError
 
 IGNORED = -100  # label of tokens that carry no loss
+POOL = 8  # batches drawn at once, to be cut by length
 
-Draw = Callable[[Random], tuple[str, str]]
-"""Draws one (prompt, answer) pair."""
+Draw = Callable[[Random], tuple[str, ...]]
+"""Draws one example: texts by turns given and learnt, such as (prompt, answer)."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,34 @@ def build_model(recipe: MicroRecipe, tokenizer: PreTrainedTokenizerFast) -> Llam
 
 
 def _batch(
-    tokenizer: PreTrainedTokenizerFast, pairs: Sequence[tuple[str, str]]
+    tokenizer: PreTrainedTokenizerFast, examples: Sequence[tuple[str, ...]]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and labels, (batch, longest), padded on the right."""
+    """Token ids and labels, (batch, longest), padded on the right; every example ends with END."""
     end = tokenizer.eos_token_id
-    prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
-    answers = tokenizer([answer for _, answer in pairs])["input_ids"]
-    width = max(len(p) + len(a) + 1 for p, a in zip(prompts, answers, strict=True))
-    ids = torch.full((len(pairs), width), end)
-    labels = torch.full((len(pairs), width), IGNORED)
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        full = [*prompt, *answer, end]
-        ids[row, : len(full)] = torch.tensor(full)
-        labels[row, len(prompt) : len(full)] = ids[row, len(prompt) : len(full)]
+    rows = [_labelled(tokenizer, example) for example in examples]
+    width = max(len(ids) for ids, _ in rows) + 1
+    ids = torch.full((len(rows), width), end)
+    labels = torch.full((len(rows), width), IGNORED)
+    for at, (tokens, learnt) in enumerate(rows):
+        ids[at, : len(tokens)] = torch.tensor(tokens)
+        labels[at, : len(learnt)] = torch.tensor(learnt)
+        labels[at, len(learnt)] = end
     return ids, labels
+
+
+def _labelled(
+    tokenizer: PreTrainedTokenizerFast, example: tuple[str, ...]
+) -> tuple[list[int], list[int]]:
+    tokens: list[int] = []
+    labels: list[int] = []
+    for at, part in enumerate(tokenizer(list(example))["input_ids"]):
+        tokens += part
+        labels += part if at % 2 else [IGNORED] * len(part)
+    return tokens, labels
+
+
+def _length(example: tuple[str, ...]) -> int:
+    return sum(map(len, example))
 
 
 def _rate(recipe: MicroRecipe, step: int) -> float:
@@ -116,11 +131,11 @@ class MicroTrainer:
         )
         self.done = 0
         self.seconds = 0.0
+        self._pool: list[list[tuple[str, ...]]] = []
 
     def step(self) -> Progress:
         """One optimiser step on fresh examples."""
-        rng = Random(f"{self.recipe.seed}/{self.done}")
-        ids, labels = _batch(self.tokenizer, [self.draw(rng) for _ in range(self.recipe.batch)])
+        ids, labels = _batch(self.tokenizer, self._examples())
         targets = labels[:, 1:]
         logits = self.model(ids[:, :-1]).logits
         loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
@@ -133,6 +148,16 @@ class MicroTrainer:
         self.done += 1
         right = (logits.argmax(-1) == targets) | (targets == IGNORED)
         return Progress(self.done, loss.item(), right.all(dim=1).float().mean().item())
+
+    def _examples(self) -> list[tuple[str, ...]]:
+        """The examples of the step to come: neighbours in length, since padding costs as much."""
+        pool, turn = divmod(self.done, POOL)
+        if turn == 0 or not self._pool:
+            rng, size = Random(f"{self.recipe.seed}/{pool}"), self.recipe.batch
+            drawn = sorted((self.draw(rng) for _ in range(size * POOL)), key=_length)
+            self._pool = [drawn[at : at + size] for at in range(0, len(drawn), size)]
+            rng.shuffle(self._pool)
+        return self._pool[turn]
 
     def save(self) -> None:
         """Write a checkpoint; the old one is replaced only when the new one is whole."""

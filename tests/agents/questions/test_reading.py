@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.questions.daslam import read_subquestions
-from agents.questions.prompting import FIELDS, SHIPPED, load_prompts
+from agents.questions.prompting import FIELDS, MICRO, NOTHING, SHIPPED, load_prompts
 from agents.questions.recursive import Split, read_proposal, read_split
 from reason.errors import UsageError
 from tasks.base import RedFlag
@@ -68,15 +68,15 @@ def test_shipped_prompts_use_every_field() -> None:
     for name, fields in FIELDS.items():
         (message,) = prompts.write(name, **{field: f"<{field}>" for field in fields})
         assert all(f"<{field}>" in message["content"] for field in fields)
-        assert prompts.versions[name] >= 1
+        assert prompts.templates[name].version >= 1
 
 
 def test_a_users_prompt_goes_before_the_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "solve.md").write_text("version: 7\n\nDo {question} as {{x}}: {form}")
     prompts = load_prompts(tmp_path)
-    assert prompts.versions["solve"] == 7
+    assert prompts.templates["solve"].version == 7
     assert prompts.write("solve", question="this", form="f")[0]["content"] == "Do this as {x}: f"
-    assert prompts.texts["judge"] == load_prompts().texts["judge"]
+    assert prompts.templates["judge"] == load_prompts().templates["judge"]
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,17 @@ def test_bad_prompts_are_one_line(tmp_path: Path, name: str, text: str, words: s
     (tmp_path / name).write_text(text)
     with pytest.raises(UsageError, match=words):
         load_prompts(tmp_path)
+
+
+def test_micro_prompts_are_texts_to_be_continued() -> None:
+    prompts = load_prompts(MICRO)
+    asked = prompts.write("subquestion", question="P", known="", subquestion="S")
+    assert asked == "P\nQuestion: S\nAnswer:"  # an empty field takes its line with it
+    assert prompts.lead("subquestion") == "Answer:"
+    again = prompts.write("again", question="P", known="Question: S\nAnswer: 4", form="")
+    assert again == "P\nQuestion: S\nAnswer: 4\nAnswer:"
+
+
+def test_a_chat_says_that_nothing_is_known() -> None:
+    (message,) = load_prompts().write("subquestion", question="P", known="", subquestion="S")
+    assert NOTHING in message["content"]

@@ -57,7 +57,8 @@ async def ask(
     helper = decomposer or solver
     spending = Spending([solver, helper])
     engines = {"solver": solver, "decomposer": helper, "judge": helper}
-    desk = Desk(engines, Manner(**manner), load_prompts(), spending)  # type: ignore[arg-type]
+    words = dict.fromkeys(engines, load_prompts())
+    desk = Desk(engines, Manner(**manner), words, spending)  # type: ignore[arg-type]
     outcome = await work(question, strategy, desk)
     assert outcome.calls == desk.calls >= spending.samples
     json.dumps(outcome.node)
@@ -151,7 +152,7 @@ async def test_daslam_shows_the_decomposer_the_attempt_and_the_solver_the_answer
     first, apples, pears, again = solver.asked
     assert "How much fruit?" in first
     assert "How many pears?" not in apples
-    assert "Q: How many apples?\nA: 7" in pears
+    assert "Question: How many apples?\nAnswer: 7" in pears
     assert "Q: How many pears?\nA: 7" in again
     # The first answer counts as one of the two votes.
     assert outcome.node["tally"] == [("7", 2)]

@@ -1,0 +1,1 @@
+"""Chain arithmetic in words: problems, decompositions of them, examples for micro models."""

@@ -1,0 +1,159 @@
+"""Training a decomposer: data, rollouts, and both TRL stages for real at toy size."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+
+from agents.questions.desk import Manner  # noqa: E402
+from agents.questions.prompting import MICRO, load_prompts  # noqa: E402
+from engines.base import Request, Sample  # noqa: E402
+from engines.simulated import SimulatedModel  # noqa: E402
+from reason.errors import EngineError, TerminalEngineError, UsageError  # noqa: E402
+from tasks.chains.rehearsal import rehearse  # noqa: E402
+from training.decomposer.rl import Policy, train_rl  # noqa: E402
+from training.decomposer.rollout import Rollouts  # noqa: E402
+from training.decomposer.rows import Row, load_rows, numbered  # noqa: E402
+from training.decomposer.sft import example, train_sft  # noqa: E402
+from training.decomposer.sources import chain_rows, socratic_rows, with_first_answers  # noqa: E402
+from training.decomposer.trainers import Schedule  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+MANNER = Manner(temperature=0.0, max_tokens=64)
+ROW = Row(
+    "one",
+    "Mia has 12 pens. She buys 5. She loses 8. How many now?",
+    "number",
+    "9",
+    ("How many after she buys 5?", "How many after she loses 8?"),
+    "12 + 5 = 17\n17 - 8 = 9",
+    "Answer: 10",
+)
+
+
+def rollouts() -> Rollouts:
+    solver = SimulatedModel("sim:chains", rehearse, error=0.0, flag=0.0, seed=1)
+    return Rollouts(solver, load_prompts(MICRO), MANNER)
+
+
+async def with_firsts(rows: list[Row]) -> list[Row]:
+    return [row async for row in with_first_answers(rows, rollouts())]
+
+
+async def test_a_single_operation_at_a_time_helps_the_solver() -> None:
+    fine = await rollouts().run(ROW, numbered(ROW.subquestions))
+    assert fine is not None
+    assert (fine.before, fine.after) == (False, True)
+    assert fine.answers == ("Answer: 17", "Answer: 9")
+    coarse = await rollouts().run(ROW, "1. How many after she buys 5 and loses 8?")
+    assert coarse is not None
+    assert not coarse.after
+
+
+async def test_an_unreadable_decomposition_costs_no_call() -> None:
+    trial = rollouts()
+    rollout = await trial.run(ROW, "I would not know.")
+    assert rollout is not None
+    assert (rollout.subquestions, rollout.after) == ((), False)
+    assert trial.spending.samples == 0
+
+
+class Broken:
+    """A solver that fails."""
+
+    spec = model = "broken"
+    price: tuple[float, float] | None = (0.0, 0.0)
+
+    def __init__(self, error: EngineError) -> None:
+        self.error = error
+
+    async def sample(self, request: Request) -> list[Sample]:
+        raise self.error
+
+    async def close(self) -> None: ...
+
+
+async def test_a_failing_solver_teaches_nothing() -> None:
+    failing = Rollouts(Broken(EngineError("reset")), load_prompts(MICRO), MANNER)
+    assert await failing.run(ROW, numbered(ROW.subquestions)) is None
+    dead = Rollouts(Broken(TerminalEngineError("no quota")), load_prompts(MICRO), MANNER)
+    with pytest.raises(TerminalEngineError):
+        await dead.run(ROW, numbered(ROW.subquestions))
+
+
+def test_chain_rows_are_told_apart_and_right() -> None:
+    train, unseen = chain_rows(300, 1), chain_rows(50, 1, held_out=True)
+    assert not {row.question for row in train} & {row.question for row in unseen}
+    assert [row.question for row in chain_rows(300, 1)] == [row.question for row in train]
+    for row in train:
+        assert row.solution.endswith(f"= {row.answer}")
+        value = int(row.solution.split()[0])
+        for line in row.solution.splitlines():
+            before, sign, operand, _, after = line.split()
+            assert int(before) == value
+            done = {"+": value + int(operand), "-": value - int(operand)}
+            done |= {"*": value * int(operand), "/": value // int(operand)}
+            value = done[sign]
+            assert int(after) == value
+
+
+def test_socratic_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    answer = "How many eggs? ** 16-3-4=9\nHow much? ** 9*2=18\n#### 18"
+    path.write_text(json.dumps({"question": "Janet?", "answer": answer}) + "\n")
+    (row,) = socratic_rows(path)
+    assert row.subquestions == ("How many eggs?", "How much?")
+    assert (row.answer, row.solution) == ("18", "16-3-4=9\n9*2=18")
+    path.write_text(json.dumps({"question": "Janet?", "answer": "18"}) + "\n")
+    with pytest.raises(UsageError, match="line 1 is not socratic"):
+        socratic_rows(path)
+
+
+def test_bad_data_files_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no data file"):
+        load_rows(tmp_path / "none.jsonl")
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"id": "a", "question": "Q?", "kind": "number"}) + "\n")
+    with pytest.raises(UsageError, match="row 1 lacks answer"):
+        load_rows(path)
+    path.write_text(json.dumps(ROW.to_dict() | {"first": None}) + "\n")
+    with pytest.raises(UsageError, match="has no 'first'"):
+        load_rows(path, ["first"])
+    assert load_rows(path)[0].subquestions == ROW.subquestions
+
+
+def test_the_completion_goes_on_where_the_prompt_ends() -> None:
+    told = example(ROW, load_prompts(MICRO))
+    assert (told["prompt"] + told["completion"]).endswith("\n" + numbered(ROW.subquestions))
+    assert "Attempt: Answer: 10" in told["prompt"]
+    chat = example(ROW, load_prompts())
+    assert chat["completion"][0]["content"] == numbered(ROW.subquestions)
+
+
+def test_both_stages_train_and_go_on_from_their_checkpoints(tmp_path: Path) -> None:
+    rows = asyncio.run(with_firsts(chain_rows(32, 1)))
+    steps: list[int] = []
+
+    def on_log(step: int, figures: dict[str, float]) -> None:
+        steps.append(step)
+
+    sft = Schedule(steps=2, batch=4, learning_rate=1e-3, save_every=1)
+    train_sft("micro", rows, tmp_path / "sft", sft, rank=0, restart=False, on_log=on_log)
+    model = str(tmp_path / "sft" / "model")
+    for algorithm in ("rloo", "grpo"):
+        out = tmp_path / algorithm
+        policy = Policy(algorithm, generations=2, max_tokens=8)
+        schedule = Schedule(steps=2, batch=4, learning_rate=1e-4, save_every=1)
+        both = {"rank": 0, "restart": False, "on_log": on_log}
+        train_rl(model, rows, out, schedule, policy, rollouts(), **both)  # type: ignore[arg-type]
+        told = json.loads((out / "training.json").read_text())
+        assert [row["step"] for row in told["history"]] == [1, 2]
+        assert "rewards/uplift/mean" in told["history"][0]
+        assert "kl" in told["history"][0]
+        again = Policy(algorithm, generations=4)
+        with pytest.raises(UsageError, match="other policy"):
+            train_rl(model, rows, out, schedule, again, rollouts(), **both)  # type: ignore[arg-type]

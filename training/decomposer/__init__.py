@@ -1,0 +1,1 @@
+"""Training a decomposer for DaSLaM: data, supervised fine-tuning, policy gradient, export."""

@@ -1,0 +1,108 @@
+"""What the two stages share: settings of every TRL trainer, progress, exact resumption."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from reason.errors import UsageError
+from runs.files import write_json
+
+OnLog = Callable[[int, dict[str, float]], None]
+"""Told the step and the trainer's figures, every step."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a stage trains.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: examples (or completions) per device and step.
+        accumulate: batches that one step adds up.
+        learning_rate: its peak.
+        seed: of everything drawn.
+        save_every: steps between checkpoints.
+        report_to: trackers that get the metrics, such as tensorboard or wandb.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    accumulate: int = 1
+    seed: int = 1
+    save_every: int = 50
+    report_to: tuple[str, ...] = ()
+
+
+def common(schedule: Schedule, out: Path) -> dict[str, Any]:
+    """Settings of every trainer."""
+    gpu = torch.cuda.is_available()
+    return {
+        "output_dir": str(out / "checkpoints"),
+        "max_steps": schedule.steps,
+        "per_device_train_batch_size": schedule.batch,
+        "gradient_accumulation_steps": schedule.accumulate,
+        "learning_rate": schedule.learning_rate,
+        "seed": schedule.seed,
+        "bf16": gpu,
+        "use_cpu": not gpu,
+        "activation_checkpointing": gpu,
+        "logging_steps": 1,
+        "save_steps": schedule.save_every,
+        "save_total_limit": 2,
+        "report_to": list(schedule.report_to),
+        "disable_tqdm": True,
+        "dataloader_pin_memory": gpu,
+    }
+
+
+def watcher(on_log: OnLog) -> TrainerCallback:
+    """A callback that passes every step's figures on."""
+
+    class Told(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            on_log(state.global_step, dict(logs or {}))
+
+    return Told()
+
+
+def run(trainer: Any, out: Path, settings: dict[str, Any]) -> None:
+    """Train from the newest checkpoint of ``out``, or from the start; save model and figures."""
+    newest = last_checkpoint(out / "checkpoints")
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    trainer.save_model(str(out / "model"))
+    rows = [row for row in trainer.state.log_history if "loss" in row]
+    write_json(out / "training.json", {"settings": settings, "history": rows})
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint: trainer_state.json is written last."""
+    steps = [
+        int(path.name.rpartition("-")[2])
+        for path in folder.glob("checkpoint-*")
+        if (path / "trainer_state.json").is_file()
+    ]
+    return folder / f"checkpoint-{max(steps)}" if steps else None
+
+
+def claim(out: Path, settings: dict[str, Any], *, restart: bool) -> None:
+    """Make a stage's folder, or check that it holds this very stage. Raises UsageError."""
+    saved, path = None, out / "stage.json"
+    if path.is_file() and not restart:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    if saved is not None and saved != settings:
+        changed = [name for name in settings if saved.get(name) != settings[name]]
+        raise UsageError(
+            f"{out} holds a training with other {', '.join(changed)}: give the same settings, "
+            "another --out, or --restart"
+        )
+    if restart:
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(path, settings)
