@@ -7,8 +7,10 @@ them out.
 
 import json
 import os
+import re
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ pytestmark = [
 WANTED = os.environ.get("REASON_VLLM", "")
 CACHE = os.environ.get("REASON_VLLM_ENV", "")
 MAKE = Path(__file__).parent / "make_env.sh"
+HOME = Path(__file__).parents[2]
 INSTALL_SECONDS = 480
 START_SECONDS = 400
 
@@ -106,7 +109,7 @@ def test_solve_estimate_and_adapters_go_through_real_vllm(
     arguments = ["--disks", "5", "--model", told["spec"], "--samples", "20", "--json"]
     seen = reason("estimate", "hanoi", *arguments)
     assert seen.code == 0
-    assert seen.data["measured"]["p"]["value"] > 0.9
+    assert seen.data["measured"]["p"]["estimate"] > 0.9
 
     # An adapter of zeros answers like the model; one of noise answers nonsense: both are applied.
     style = ["--style", "compact", "--max-votes", "12", "--json"]
@@ -114,6 +117,12 @@ def test_solve_estimate_and_adapters_go_through_real_vllm(
     assert (still.code, still.data["verified"]) == (0, True)
     noisy = reason("solve", "hanoi", "--disks", "3", "--model", specs["noisy"], *style)
     assert (noisy.code, noisy.data["steps"]) == (5, 0)
+
+    page = urllib.request.urlopen(told["url"].removesuffix("/v1") + "/metrics").read().decode()
+    dashboard = (HOME / "deploy/grafana/dashboards/reason.json").read_text(encoding="utf-8")
+    names = set(re.findall(r"vllm:\w+", dashboard))
+    assert len(names) == 5
+    assert names <= set(re.findall(r"^(vllm:\w+)", page, re.MULTILINE))
 
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
