@@ -104,6 +104,12 @@ def test_only_the_engine_needs_a_gpu() -> None:
     assert [name for name in services if "profiles" in services[name]] == ["engine"]
 
 
+def test_the_count_of_gpus_is_one_that_docker_compose_takes() -> None:
+    """Version 1.29 refuses a string other than ``all``, but only when the stack is started."""
+    reserved = stack()["services"]["engine"]["deploy"]["resources"]["reservations"]
+    assert reserved["devices"][0]["count"] == "all"
+
+
 def test_no_secret_is_in_the_stack_or_the_example() -> None:
     for secret in stack()["secrets"].values():
         assert secret["file"].startswith("./deploy/secrets/")
