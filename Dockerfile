@@ -28,6 +28,10 @@ ENV XDG_CACHE_HOME=/cache
 RUN /opt/reason/bin/reason models get smollm2
 
 FROM ${PYTHON_IMAGE}
+# llama.cpp's OpenMP, which slim images lack.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 reason \
     && useradd --uid 10001 --gid reason --no-create-home --home-dir /tmp reason \
     && install --directory --owner reason --group reason /data

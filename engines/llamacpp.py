@@ -45,8 +45,7 @@ def load_server(
 
     Raises EngineError when llama.cpp refuses the model or the port.
     """
-    import xllamacpp
-
+    xllamacpp = _library()
     slots = slots or slots_for(path)
     params = xllamacpp.CommonParams()
     params.model.path, params.model_alias = str(path), {path.stem}
@@ -72,6 +71,16 @@ def load_server(
             return server
     except Exception as error:
         raise EngineError(f"llama.cpp cannot load {path}: {error}") from None
+
+
+def _library() -> Any:
+    try:
+        import xllamacpp
+    except ImportError as error:  # slim images lack the OpenMP library
+        raise EngineError(
+            f"llama.cpp cannot be loaded: {error}; install what is named, such as libgomp1"
+        ) from None
+    return xllamacpp
 
 
 def _cores() -> int:

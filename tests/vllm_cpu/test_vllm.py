@@ -75,7 +75,8 @@ def server(
     command = [*COMMAND, "engine", "up", str(model), "--port", "0", "--json"]
     command += ["--adapter", f"still={home / 'still'}", "--adapter", f"noisy={home / 'noisy'}"]
     command += ["--vllm-python", vllm_python, "--", "--dtype", "float32", "--enforce-eager"]
-    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("REASON_")}
+    environment = {**own, "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
     with (home / "log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
             command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
