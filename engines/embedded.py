@@ -8,25 +8,20 @@ means what it says.
 
 import asyncio
 import json
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from engines.base import Request, Sample, by_temperature
 from engines.concurrency import together
-from engines.gguf import MICRO_BYTES, check_gguf
+from engines.gguf import check_gguf
+from engines.llamacpp import load_server, slots_for
 from engines.options import EngineOptions
 from engines.protocol import body, read_samples
 from reason.errors import EngineError, TransientEngineError
 
-SLOTS = 33  # measured best on two cores: more slots batch more votes into one pass
 CALLERS = 32
-MICRO_CONTEXT = 512
-CONTEXT = 4096
-LARGE_SLOTS = 4
 
 PLAIN = {
     "top_k": 0,
@@ -48,9 +43,8 @@ class EmbeddedModel:
     def __init__(self, spec: str, path: Path, options: EngineOptions) -> None:
         check_gguf(path)
         self.spec, self.model = spec, path.stem
-        micro = path.stat().st_size < MICRO_BYTES
-        self._slots = SLOTS if micro else LARGE_SLOTS
-        self._server = _load(path, self._slots, micro, options.threads)
+        self._slots = slots_for(path)
+        self._server = load_server(path, options.threads)
         self._pool = ThreadPoolExecutor(CALLERS, thread_name_prefix="llama.cpp")
         self._closed = threading.Event()
 
@@ -120,55 +114,3 @@ def _counted(samples: list[Sample], data: object) -> list[Sample]:
         sample._replace(completion_tokens=max(1, round(first * len(sample.text) / length)))
         for sample in samples
     ]
-
-
-def _cores() -> int:
-    """Cores that this process may use: fewer than the machine has under taskset or in a cpuset."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _load(path: Path, slots: int, micro: bool, threads: int | None) -> Any:
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_parallel = slots
-    params.n_ctx = slots * (MICRO_CONTEXT if micro else CONTEXT)
-    params.cpuparams.n_threads = threads or _cores()
-    params.verbosity = -1
-    params.kv_unified = False
-    # By default the server keeps old prompts in memory, up to 8 GiB, and searches them on every
-    # request: a long run grew by 15 kB a vote and slowed to a third. No prompt comes back here.
-    params.cache_ram_mib = 0
-    params.cache_idle_slots = False
-    params.n_ctx_checkpoints = 0
-    params.port = 0
-    try:
-        with _silent():
-            server = xllamacpp.Server(params)
-            # A server that is freed before its queue has started waits for it for ever: one answer
-            # proves that it has.
-            server.handle_completions({"prompt": "0", "max_tokens": 1}, _ignore)
-            return server
-    except Exception as error:
-        raise EngineError(f"llama.cpp cannot load {path}: {error}") from None
-
-
-def _ignore(_: object) -> None:
-    """Take an answer that nobody needs."""
-
-
-class _silent:
-    """Send what C code prints on stderr while loading to nowhere."""
-
-    def __enter__(self) -> None:
-        self._saved = os.dup(2)
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            os.dup2(self._saved, 2)
-        os.close(self._saved)

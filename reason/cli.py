@@ -28,7 +28,18 @@ app = typer.Typer(
 
 
 def _add_commands() -> None:
-    from reason.commands import config, estimate, evaluate, models, runs, serve, solve, task, train
+    from reason.commands import (
+        config,
+        engine,
+        estimate,
+        evaluate,
+        models,
+        runs,
+        serve,
+        solve,
+        task,
+        train,
+    )
 
     app.add_typer(solve.app, name="solve")
     app.add_typer(estimate.app, name="estimate")
@@ -36,6 +47,7 @@ def _add_commands() -> None:
     app.add_typer(runs.app, name="runs")
     app.add_typer(task.app, name="task")
     app.add_typer(models.app, name="models")
+    app.add_typer(engine.app, name="engine")
     app.command("serve")(serve.serve)
     app.add_typer(train.app, name="train")
     app.add_typer(config.app, name="config")

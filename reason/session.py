@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -36,6 +37,7 @@ from runs.killpoints import reach
 from runs.store import RunDir
 from tasks.base import Record, Task
 from tasks.catalog import Description, build_task, styles
+from tasks.hanoi.task import BUNDLED
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class RunConfig:
             if wanted not in known:
                 raise UsageError(f"--style {wanted}: the task has only {' and '.join(known)}")
             return wanted
-        micro = parse_spec(self.options.model[0]).kind in ("embedded", "sim")
+        spec = parse_spec(self.options.model[0])
+        micro = spec.kind in ("embedded", "sim") or Path(spec.name).stem == BUNDLED.stem
         return "compact" if micro and "compact" in known else "paper"
 
     @property
