@@ -153,7 +153,7 @@ async def test_daslam_shows_the_decomposer_the_attempt_and_the_solver_the_answer
     assert "How much fruit?" in first
     assert "How many pears?" not in apples
     assert "Question: How many apples?\nAnswer: 7" in pears
-    assert "Q: How many pears?\nA: 7" in again
+    assert "Question: How many pears?\nAnswer: 7" in again
     # The first answer counts as one of the two votes.
     assert outcome.node["tally"] == [("7", 2)]
     kinds = [child["kind"] for child in outcome.node["children"]]
