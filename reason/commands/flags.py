@@ -23,6 +23,8 @@ SHORT = {"model": "-m"}
 FILE_ONLY = {"prices"}  # a table, which no flag can hold
 PLAIN = (int, float, bool, str, list[str])
 
+RESERVED = {"name", "-m", "-q", "-h"}  # what a task is called, and short flags of all commands
+
 PANEL = "The run"
 
 
@@ -100,12 +102,12 @@ def task_flags(
     name: str, parameters: Sequence[Argument], taken: Sequence[Argument]
 ) -> list[Argument]:
     """The flags of a task's own parameters. Raises UsageError for one that cannot be a flag."""
-    reserved = {flag.name for flag in taken}
+    reserved = RESERVED.union(flag.name for flag in taken)
     for parameter in parameters:
-        if parameter.name in reserved:
+        if clash := reserved & {parameter.name, _marked(parameter).short}:
             raise UsageError(
-                f"the task {name!r} has a parameter {parameter.name!r}, which is an option of the "
-                "command: its author must rename it"
+                f"the task {name!r} has a parameter {clash.pop()!r}, which has another meaning in "
+                "the command: its author must rename it"
             )
         if _without_none(_split(parameter)[0]) not in PLAIN:
             raise UsageError(
@@ -121,9 +123,14 @@ def _split(parameter: Argument) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
 
 
+def _marked(parameter: Argument) -> Parameter:
+    """What the task says of a parameter, if anything."""
+    notes = _split(parameter)[1:]
+    return next((note for note in notes if isinstance(note, Parameter)), Parameter(""))
+
+
 def _task_flag(parameter: Argument) -> Argument:
-    kind, *notes = _split(parameter)
-    marked = next((note for note in notes if isinstance(note, Parameter)), Parameter(""))
+    marked = _marked(parameter)
     names = [f"--{parameter.name.replace('_', '-')}", *filter(None, [marked.short])]
     option = typer.Option(*names, help=escape(marked.help))
-    return flag(parameter.name, kind, parameter.default, option)
+    return flag(parameter.name, _split(parameter)[0], parameter.default, option)

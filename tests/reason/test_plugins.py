@@ -109,6 +109,8 @@ def test_a_folder_in_use_is_left_alone() -> None:
 
 
 FAULTY = """\
+from typing import Annotated
+from tasks.base import Parameter
 from tasks.arithmetic.task import Arithmetic
 
 class Halves:
@@ -117,6 +119,9 @@ class Halves:
 
 class Taken(Arithmetic):
     def __init__(self, k: int = 3) -> None: ...
+
+class Short(Arithmetic):
+    def __init__(self, many: Annotated[int, Parameter("So many.", "-m")] = 3) -> None: ...
 
 class Strange(Arithmetic):
     def __init__(self, shape: dict[str, bytes] = {}) -> None: ...
@@ -149,6 +154,7 @@ FAULTS = {
     "Bad Name": ("faulty:Fragile", "lower-case words"),
     "qa": ("faulty:Fragile", "not a taken one"),
     "taken": ("faulty:Taken", "has a parameter 'k'"),
+    "short": ("faulty:Short", "has a parameter '-m'"),
     "strange": ("faulty:Strange", "of a type that no option can have"),
 }
 MADE = {"halves": "it lacks advance", "refusing": "size must be even", "unwritable": "no JSON"}
@@ -176,7 +182,7 @@ def test_broken_plug_ins_break_no_other_command(faulty: Path) -> None:
     assert reason("solve", "--help", env=env).out.count("BROKEN") >= len(FAULTS) - 1
     rows = {row["name"]: row for row in reason("task", "list", "--json", env=env).data["tasks"]}
     for name, (_, words) in FAULTS.items():
-        if name not in ("taken", "strange"):  # they load; their commands cannot be made
+        if name not in ("taken", "short", "strange"):  # they load; their commands cannot be made
             assert words in rows[name]["error"]
             assert "faulty 1.0" in rows[name]["error"]
     assert not rows["hanoi"]["error"]
