@@ -1,7 +1,7 @@
 """``/api/runs``: the runs of this server's directory over HTTP; see docs/dashboard.md.
 
 Every list is paged and every page is bounded, so no request can ask for a whole journal. Ids are
-names of directories, never paths. What is wrong comes back as ``{"detail": "one line"}``: 404 for
+names of directories, never paths. What is wrong is told in one line: 404 for
 what is not there, 409 for what the run's state or files do not allow, 422 for a bad description,
 503 where the storage fails.
 

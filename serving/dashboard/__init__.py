@@ -38,10 +38,10 @@ class _Files(StaticFiles):
 
 
 def mount_dashboard(app: FastAPI) -> None:
-    """Serve the page at ``/`` and its files below ``/dashboard``; no other path is touched."""
+    """Serve the page at ``/`` and its files below ``/static``; no other path is touched."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def dashboard() -> FileResponse:
         return FileResponse(FOLDER / "index.html", headers=HEADERS)
 
-    app.mount("/dashboard", _Files(directory=FOLDER), name="dashboard")
+    app.mount("/static", _Files(directory=FOLDER), name="static")

@@ -350,8 +350,8 @@ def test_a_million_steps_are_opened_by_the_page(browser: "Browser", million: Liv
 
 def test_the_files_are_served_under_a_strict_policy(live: Live) -> None:
     for path, kind in [
-        *(("/", "text/html"), ("/dashboard/app.js", "javascript")),
-        *(("/dashboard/style.css", "text/css"), ("/dashboard/icon.svg", "image/svg+xml")),
+        *(("/", "text/html"), ("/static/app.js", "javascript")),
+        *(("/static/style.css", "text/css"), ("/static/icon.svg", "image/svg+xml")),
     ]:
         response = live.open("GET", path)
         assert response.status == 200
@@ -360,7 +360,7 @@ def test_the_files_are_served_under_a_strict_policy(live: Live) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert b"http:" not in response.read().replace(b"http://www.w3.org/2000/svg", b"")
-    for path in ("/dashboard/../__init__.py", "/dashboard/%2e%2e/__init__.py", "/dashboard/nope"):
+    for path in ("/static/../__init__.py", "/static/%2e%2e/__init__.py", "/static/nope"):
         response = live.open("GET", path)
         response.read()
         assert response.status == 404
