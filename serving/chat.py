@@ -7,7 +7,8 @@ whose vote was not decided ends with ``length``, a decided one with ``stop``.
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -84,17 +85,18 @@ class _Form:
         return frame({**chunk, **none, **more})
 
 
-async def _frames(service: Service, job: Job, form: _Form) -> AsyncIterator[bytes]:
+async def _frames(service: Service, job: Job, form: _Form) -> AsyncGenerator[bytes, None]:
     yield form.delta(role="assistant", content="")
     try:
-        async for news in progress(service, job):
-            if news is None:
-                yield KEEPALIVE_COMMENT
-            elif isinstance(news, Call):
-                yield form.delta(reasoning_content=progress_line(news))
-            else:
-                yield form.delta(content=final_words(news))
-                yield form.ending(news)
+        async with aclosing(progress(service, job)) as all_news:
+            async for news in all_news:
+                if news is None:
+                    yield KEEPALIVE_COMMENT
+                elif isinstance(news, Call):
+                    yield form.delta(reasoning_content=progress_line(news))
+                else:
+                    yield form.delta(content=final_words(news))
+                    yield form.ending(news)
     except Exception as error:
         yield frame(of_any(error).body)
     yield format_sse_event(data_str="[DONE]")

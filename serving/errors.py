@@ -55,12 +55,17 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """The error responses of the routes, for the OpenAPI schema."""
 
 
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+}
+
 QUESTION_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer, whole or as server-sent events.",
         "content": {
             "application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
+            "text/event-stream": {"schema": _EVENT},
         },
     },
     **RESPONSES,

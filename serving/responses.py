@@ -5,7 +5,8 @@ Nothing is stored, so a response cannot be fetched again or gone on with.
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -94,17 +95,17 @@ class _Form:
         return {"item_id": self._item_id, "output_index": 0, "content_index": 0}
 
 
-async def _events(service: Service, job: Job, form: _Form) -> AsyncIterator[bytes]:
+async def _events(service: Service, job: Job, form: _Form) -> AsyncGenerator[bytes, None]:
     yield form.event("response.created", response=form.begun())
     yield form.event("response.in_progress", response=form.begun())
     try:
-        async for news in progress(service, job):
-            if isinstance(news, Answered):
-                ended = form.ended(news)
-                for event in _answer_events(form, ended):
-                    yield event
-            else:
-                yield KEEPALIVE_COMMENT
+        async with aclosing(progress(service, job)) as all_news:
+            async for news in all_news:
+                if isinstance(news, Answered):
+                    for event in _answer_events(form, form.ended(news)):
+                        yield event
+                else:
+                    yield KEEPALIVE_COMMENT
     except Exception as error:
         detail = of_any(error).body["error"]
         told = {"message": detail["message"], "code": detail["code"], "param": detail["param"]}

@@ -6,7 +6,7 @@ call in flight.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -53,7 +53,7 @@ async def _stop(task: "asyncio.Future[Any]") -> None:
             await task
 
 
-async def progress(service: Service, job: Job) -> AsyncIterator[Call | Answered | None]:
+async def progress(service: Service, job: Job) -> AsyncGenerator[Call | Answered | None, None]:
     """Every call of a job as it comes in, and at the end the answer; None after long silence.
 
     Closing the iterator cancels the job.
@@ -85,7 +85,7 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncIterator[bytes], gate: Gate) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], gate: Gate) -> None:
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         super().__init__(frames, headers=headers)
         self._frames, self._gate = frames, gate
@@ -99,7 +99,7 @@ class EventStream(StreamingResponse):
         try:
             await self.stream_response(send)
         finally:
-            await self._frames.aclose()  # type: ignore[attr-defined]
+            await self._frames.aclose()
 
 
 async def answer_waiting(service: Service, job: Job, receive: Receive) -> Answered:
