@@ -15,8 +15,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from reason.errors import StorageError
-from runs.storage import Server
+from reason.errors import StorageError, UsageError
+from runs.storage import NO_EXTRA, Server
 from runs.store import RunDir
 
 SETUP_SECONDS = 30.0  # how long another run may take to make the tables
@@ -43,12 +43,15 @@ async def open_saver(run: RunDir) -> AsyncIterator[BaseCheckpointSaver[str]]:
 
 @asynccontextmanager
 async def _postgres_saver(server: Server) -> AsyncIterator[BaseCheckpointSaver[str]]:
-    import psycopg
-    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-    from psycopg.rows import dict_row
-    from psycopg_pool import AsyncConnectionPool
+    try:
+        import psycopg
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+        from psycopg.rows import dict_row
+        from psycopg_pool import AsyncConnectionPool
 
-    from runs.postgres import CHECKPOINT_SCHEMA, connect_options
+        from runs.postgres import CHECKPOINT_SCHEMA, connect_options
+    except ImportError:
+        raise UsageError(NO_EXTRA) from None
 
     async def at_home(db: psycopg.AsyncConnection[dict[str, Any]]) -> None:
         await db.execute("SELECT set_config('search_path', %s, false)", (CHECKPOINT_SCHEMA,))

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from reason.errors import UsageError
 
+NO_EXTRA = "a journal in PostgreSQL needs an extra: pip install 'reason[postgres]'"
+
 Values = Sequence[object]
 Work = Sequence[tuple[str, Sequence[Values]]]
 """Statements of one transaction, each with the rows of values that it is carried out for."""
@@ -101,7 +103,5 @@ def _postgres() -> Any:
     try:
         from runs import postgres
     except ImportError:
-        raise UsageError(
-            "a journal in PostgreSQL needs an extra: pip install 'reason[postgres]'"
-        ) from None
+        raise UsageError(NO_EXTRA) from None
     return postgres

@@ -81,6 +81,11 @@ class PostgresServer:
         """Stop the server at once, as a crash would."""
         self._control("stop", "-m", "immediate")
 
+    def restart(self) -> None:
+        """Stop the server at once and start it again."""
+        self.stop()
+        self.start()
+
     def sql(self, statement: str) -> None:
         """Run a statement as the administrator."""
         with psycopg.connect(self.url, autocommit=True) as db:
