@@ -20,7 +20,7 @@ from serving.errors import ApiError
 from serving.keys import Keys
 
 OPEN = {"/", "/health", "/ready"}
-OPEN_FOLDER = "/dashboard/"
+OPEN_FOLDER = "/static/"
 """Paths that need no key: probes, and the dashboard's files, which hold no data."""
 
 THROWN_AWAY = 16 * 2**20  # bytes of a refused body that are read at most
