@@ -12,6 +12,7 @@ from rich.console import Console
 
 from evals.anatomy import figures
 from evals.report import write_report
+from reason.asking import AskOptions
 from reason.checkpoints import open_saver, thread_of
 from reason.commands import solve
 from reason.commands.common import print_json, stderr
@@ -31,6 +32,7 @@ from reason.commands.question import (
     ask_options,
 )
 from reason.commands.tasks import Form, TaskGroup
+from reason.daslam import configurations, read_named
 from reason.qa import run_qa
 from reason.session import RunConfig
 from runs.store import RunDir
@@ -97,6 +99,54 @@ def qa(
     """Question answering: accuracy with intervals, strategies compared on the same questions."""
     flags = dict(locals())
     every = {name: ask_options({**flags, "strategy": name}) for name in dict.fromkeys(strategy)}
+    _compare(data, limit, seed, every, run_dir, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def daslam(
+    data: Annotated[str, typer.Option(help="chains, JSONL file, or gym:GENERATOR.")] = "chains",
+    solver: Annotated[str, typer.Option(help="Model spec of the solver.")] = "embedded",
+    decomposer: Annotated[
+        list[str] | None, typer.Option(help="NAME=SPEC of one more decomposer; repeatable.")
+    ] = None,
+    second_solver: Annotated[
+        str | None, typer.Option(help="Spec of a solver that no decomposer was trained on.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Only the first questions.")] = 500,
+    seed: Annotated[int, typer.Option(help="Of the questions that are made.")] = 0,
+    k: Margin = 2,
+    temperature: Heat = 0.0,
+    max_tokens: Cap = 512,
+    max_votes: Votes = 20,
+    parallel: Parallel = 32,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Of each configuration.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Of each configuration.")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Directory of the evaluation; one that exists is gone on.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """What a decomposer adds: solver alone, prompted, fine-tuned, after policy gradient."""
+    rest: dict[str, Any] = {"strategy": "direct", "model": solver, "judge": None, "prompts": None}
+    rest |= {"max_calls": 1000, "max_depth": 6, "proposals": 3, "decomposer": None}
+    base = ask_options({**locals(), **rest})
+    every = configurations(base, read_named(decomposer or []), second_solver)
+    _compare(data, limit, seed, every, run_dir, as_json=as_json, quiet=quiet)
+
+
+def _compare(
+    data: str,
+    limit: int | None,
+    seed: int,
+    every: Mapping[str, AskOptions],
+    run_dir: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Answer, score, and tell."""
     result = run_qa(data, limit, seed, every, run_dir, quiet=quiet)
     if as_json:
         print_json(result.to_dict())

@@ -7,7 +7,10 @@ from tasks.chains.problems import ADDING, HALVING, PEOPLE, SCALING, TAKING, THIN
 
 MODELS = Path(__file__).parent / "model"
 SOLVER = MODELS / "chain-solver.gguf"
+SOLVER_2 = MODELS / "chain-solver-2.gguf"
 DECOMPOSER = MODELS / "chain-decomposer.gguf"
+DECOMPOSER_SFT = MODELS / "chain-decomposer-sft.gguf"
+"""A solver that nothing was trained on, and the decomposer before its policy gradient."""
 
 EXAMPLE = "Mia has 12 pens. She buys 5. She loses 8. She doubles them. How many now?"
 
