@@ -31,7 +31,7 @@ FROM ${PYTHON_IMAGE}
 # llama.cpp's OpenMP, which slim images lack.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 RUN groupadd --gid 10001 reason \
     && useradd --uid 10001 --gid reason --no-create-home --home-dir /tmp reason \
     && install --directory --owner reason --group reason /data

@@ -62,12 +62,14 @@ echo "ok: healthy"
 key=$(cat deploy/secrets/api_keys)
 [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/v1/models")" = 401 ]
 echo "ok: without a key nobody gets in"
-curl -sf --max-time 300 "$url/v1/chat/completions" -H "Authorization: Bearer $key" \
+curl -s --max-time 300 "$url/v1/chat/completions" -H "Authorization: Bearer $key" \
     -H 'Content-Type: application/json' -d '{"model": "reason-direct", "messages": [{"role": "user",
-    "content": "What is 2 + 2?"}], "reason": {"max_tokens": 64}}' |
+    "content": "Tom has 3 apples and buys 4 more. How many apples does Tom have?"}]}' |
     python3 -c 'import json, sys
 done = json.load(sys.stdin)
-assert done["usage"]["completion_tokens"] > 0 and done["choices"][0]["message"]["content"], done
+assert "usage" in done and done["usage"]["completion_tokens"] > 0, done
+assert done["choices"][0]["message"]["content"], done
+# The answer of so small a model may well be wrong.
 print("ok: one question answered:", done["choices"][0]["message"]["content"][:60])'
 docker exec "$container" reason solve hanoi --disks 4 --model embedded --json --quiet |
     grep -q '"status": "solved", "verified": true'
