@@ -105,7 +105,7 @@ def operations(text: str) -> list[str]:
 
 def _without_minus_signs(text: str) -> str:
     """A minus at the start of a number, or inside a word, is no operation."""
-    return re.sub(r"(?<![\w)\s])-(?=\d)|(?<=[a-z])-(?=[a-z])", " ", text)
+    return re.sub(r"(?<![\w)])-(?=\d)|(?<=[a-z])-(?=[a-z])", " ", text)
 
 
 def _content(text: str) -> set[str]:
