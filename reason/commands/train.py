@@ -34,10 +34,11 @@ def group() -> None:
 
 @app.command()
 def micro(
-    task: Annotated[str, typer.Argument(help="The task: hanoi.")],
-    out: Annotated[Path, typer.Option(help="Folder of checkpoints and exports.")] = Path(
-        "checkpoints/hanoi-micro"
-    ),
+    task: Annotated[str, typer.Argument(help="What it is to know: hanoi or chains.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of checkpoints and exports. [default: checkpoints/MODEL]"),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 5000,
     batch: Annotated[int, typer.Option(min=1, help="Examples per step.")] = 96,
     hidden: Annotated[int, typer.Option(min=4, help="Width of the model.")] = 128,
@@ -49,19 +50,22 @@ def micro(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train a micro step model from scratch on CPU; export safetensors and GGUF; write its card."""
-    if task != "hanoi":
-        raise UsageError(f"no micro model can be trained for {task!r}: the tasks are hanoi")
     need_training()
     import torch
 
-    from training.micro.run import train_hanoi
+    from training.micro.run import train_micro
+    from training.micro.subjects import SUBJECTS
     from training.micro.trainer import MicroRecipe
     from training.micro.trainer import Progress as StepProgress
 
+    if task not in SUBJECTS:
+        raise UsageError(f"no micro model can be trained for {task!r}: there are hanoi and chains")
+    subject = SUBJECTS[task]
+    out = out or Path("checkpoints") / subject.model
     if threads:
         torch.set_num_threads(threads)
     recipe = MicroRecipe(steps=steps, batch=batch, hidden=hidden, layers=layers, seed=seed)
-    command = f"reason train micro hanoi --steps {steps} --batch {batch} --hidden {hidden} " + (
+    command = f"reason train micro {task} --steps {steps} --batch {batch} --hidden {hidden} " + (
         f"--layers {layers} --seed {seed}" + (f" --threads {threads}" if threads else "")
     )
     with _bar() as bar:
@@ -70,8 +74,14 @@ def micro(
         def on_step(progress: StepProgress) -> None:
             bar.update(row, completed=progress.step, loss=progress.loss, exact=progress.exact)
 
-        marks = train_hanoi(
-            recipe, out, restart=restart, questions=questions, command=command, on_step=on_step
+        marks = train_micro(
+            subject,
+            recipe,
+            out,
+            restart=restart,
+            questions=questions,
+            command=command,
+            on_step=on_step,
         )
     if as_json:
         print_json({"out": str(out), "marks": [mark.__dict__ for mark in marks]})

@@ -15,6 +15,7 @@ from random import Random
 from tasks.chains.problems import Problem, draw_where, words
 from tasks.chains.subquestions import cut, random_sizes
 
+NAME = "chain-solver"
 SYMBOLS = words()
 MOST = 6  # operations of a problem in training
 ALONE = 0.2  # share of examples with no subquestion
@@ -47,3 +48,19 @@ def transcript(problem: Problem, sizes: list[int], whole: bool) -> tuple[str, ..
         parts += [f"{given}Question: {subquestion.text}\nAnswer:", answer(values[subquestion.last])]
         given = ""
     return (*parts, "Answer:", answer(problem.answer))
+
+
+def examinations(seed: int, count: int) -> dict[str, list[tuple[str, str]]]:
+    """Questions by name, from problems never trained on: single operations, and whole chains."""
+    rng = Random(f"examination {seed}")
+    found: dict[str, list[tuple[str, str]]] = {"a subquestion of one operation": []}
+    for _ in range(count):
+        problem = draw_where(rng, rng.randint(1, MOST), held_out=True)
+        told = transcript(problem, [1] * len(problem.operations), whole=True)
+        at = 2 * rng.randrange(len(problem.operations))
+        found["a subquestion of one operation"].append(("".join(told[: at + 1]), told[at + 1]))
+    for operations in (2, 3, 4, 6):
+        name = f"a chain of {operations} operations at once"
+        problems = [draw_where(rng, operations, held_out=True) for _ in range(count)]
+        found[name] = [(f"{one.text}\nAnswer:", answer(one.answer)) for one in problems]
+    return found

@@ -8,6 +8,7 @@ from agents.theory import wilson
 from engines.base import Engine, Request
 from engines.concurrency import together
 from engines.spec import EngineOptions, open_engine
+from training.micro.subjects import Subject
 from training.micro.trainer import MicroRecipe
 
 
@@ -62,15 +63,12 @@ async def _mark(
 CARD = """\
 # {name}
 
-A purpose-trained micro model of {parameters:,} parameters. It does one thing: given the pegs of a
-Towers of Hanoi puzzle, the previous move and the direction in which disk 1 turns, it writes the
-next move and the next pegs. It is no general language model and knows nothing else.
+A purpose-trained micro model of {parameters:,} parameters. {about} It is no
+general language model and knows nothing else.
 
 - **Architecture**: Llama, hidden {hidden}, {layers} layers, {heads} heads, feed-forward {inner},
   byte-level BPE of {vocabulary} tokens; float16 GGUF of {size:,} bytes.
-- **Data**: random legal states of 1 to 20 disks with a random matching previous move, drawn afresh
-  for every step ({examples:,} examples in all). States are not taken from solutions. One prompt in
-  64, by hash, is never trained on; the "unseen" rows below come from those.
+- **Data**: {data}
 - **Training**: {steps:,} steps of {batch}, AdamW, peak rate {learning_rate:g}, {warmup} steps of
   warm-up, cosine; seed {seed}; {minutes:.0f} minutes on CPU.
 - **Command**: `{command}`
@@ -83,7 +81,7 @@ next move and the next pegs. It is no general language model and knows nothing e
 
 def write_card(
     path: Path,
-    name: str,
+    subject: Subject,
     recipe: MicroRecipe,
     marks: Sequence[Mark],
     *,
@@ -101,13 +99,14 @@ def write_card(
     )
     card = CARD.format(
         **asdict(recipe),
-        name=name,
+        name=subject.model,
+        about=subject.about,
+        data=subject.data.format(examples=recipe.steps * recipe.batch),
         parameters=parameters,
         vocabulary=vocabulary,
         size=size,
         minutes=minutes,
         command=command,
-        examples=recipe.steps * recipe.batch,
         rows=rows,
     )
     path.write_text(card, encoding="utf-8")

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.hanoi import micro as hanoi
 from training.micro.examine import Mark, examine, write_card
 from training.micro.export import export_gguf, export_safetensors
+from training.micro.subjects import Subject
 from training.micro.tokenizer import build_tokenizer
 from training.micro.trainer import MicroRecipe, MicroTrainer, Progress
 
@@ -15,7 +15,8 @@ SAVE_EVERY = 100
 TEMPERATURES = (0.0, 0.7)
 
 
-def train_hanoi(
+def train_micro(
+    subject: Subject,
     recipe: MicroRecipe,
     out: Path,
     *,
@@ -26,21 +27,21 @@ def train_hanoi(
 ) -> list[Mark]:
     """Train in ``out`` (going on from its checkpoint unless ``restart``) and export there.
 
-    Leaves ``safetensors/``, ``hanoi-micro.gguf`` and ``card.md``. Returns the examinations' marks.
+    Leaves ``safetensors/``, ``NAME.gguf`` and ``card.md``. Returns the examinations' marks.
     Raises UsageError when ``out`` holds a checkpoint of another recipe.
     """
-    tokenizer = build_tokenizer(hanoi.SYMBOLS)
-    trainer = MicroTrainer(recipe, tokenizer, hanoi.draw, out)
+    tokenizer = build_tokenizer(subject.symbols)
+    trainer = MicroTrainer(recipe, tokenizer, subject.draw, out)
     if not restart and trainer.resume():
         on_step(Progress(trainer.done, 0.0, 0.0))
     _train(trainer, on_step)
-    gguf = out / f"{hanoi.NAME}.gguf"
+    gguf = out / f"{subject.model}.gguf"
     export_safetensors(trainer.model, tokenizer, out / "safetensors")
-    export_gguf(trainer.model, tokenizer, gguf, hanoi.NAME)
-    marks = asyncio.run(examine(gguf, hanoi.examinations(recipe.seed, questions), TEMPERATURES))
+    export_gguf(trainer.model, tokenizer, gguf, subject.model)
+    marks = asyncio.run(examine(gguf, subject.examinations(recipe.seed, questions), TEMPERATURES))
     write_card(
         out / "card.md",
-        hanoi.NAME,
+        subject,
         recipe,
         marks,
         parameters=trainer.model.num_parameters(),
