@@ -29,12 +29,25 @@ Item = Progress | QuestionSet
 
 
 class RunsService:
-    """The runs in ``base``; new ones take ``defaults`` for what their makers leave open."""
+    """The runs in ``base``; new ones take ``defaults`` for what their makers leave open.
+
+    Args:
+        base: directory of runs.
+        defaults: options of new runs.
+        journal_url: database for the journals of new runs; None keeps them in files.
+        most_running: runs worked on at once.
+    """
 
     def __init__(
-        self, base: Path, defaults: RunOptions | None = None, *, most_running: int = 8
+        self,
+        base: Path,
+        defaults: RunOptions | None = None,
+        journal_url: str | None = None,
+        *,
+        most_running: int = 8,
     ) -> None:
         self.base, self.defaults = base, defaults or RunOptions.model_validate({})
+        self.journal_url = journal_url
         self.workers = Workers(most_running)
         self._paces: dict[str, deque[tuple[float, int]]] = {}
         self._series: OrderedDict[tuple[Any, ...], list[Bucket]] = OrderedDict()
@@ -163,7 +176,7 @@ class RunsService:
             built.steps(), built.initial()
         except (TypeError, ValueError, OverflowError) as error:
             raise UsageError(f"cannot be carried out as described: {error}") from None
-        return create(self.base, name, config.to_dict(), built.label)
+        return create(self.base, name, config.to_dict(), built.label, self.journal_url)
 
     def change(self, run: RunDir, changes: dict[str, Any]) -> None:
         """Give a run that nobody is working on new limits. Raises UsageError, Conflict."""

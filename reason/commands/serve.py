@@ -123,6 +123,7 @@ async def _serve(
                 stderr.print(line, highlight=False, soft_wrap=True)
 
             app = create_app(service)
-            app.include_router(runs_router(RunsService(settings.runs_dir, settings.options())))
+            runs = RunsService(settings.runs_dir, settings.options(), settings.journal_url)
+            app.include_router(runs_router(runs))
             mount_dashboard(app)
             await Server(app, started, service.stop).serve([listening])
