@@ -23,6 +23,7 @@ from agents.microagent import Microagent
 from agents.planning import Planner
 from agents.status import RunStatus, StopSwitch
 from reason.errors import ReasonError
+from reason.telemetry import span
 from runs.journal import Journal
 from runs.verify import verified_records
 from tasks.base import Record, Task, Verdict
@@ -72,7 +73,8 @@ class Mission:
     async def verify(self, state: RunState) -> RunState:
         """Judge the finished journal offline."""
         self.status.phase = "verify"
-        verdict = verify_journal(self.task, self.journal, self.genesis)
+        with span("reason.verify"):
+            verdict = verify_journal(self.task, self.journal, self.genesis)
         self.status.phase = "done"
         return {
             "phase": "end",
@@ -83,13 +85,15 @@ class Mission:
 
     async def _plan(self) -> RunState:
         if self.planner is not None:
-            await self.planner.plan(self.executor)
+            with span("reason.plan"):
+                await self.planner.plan(self.executor)
         self.status.k = self.agent.policy.k
         return {"k": self.agent.policy.k, **self._next()}
 
     async def _execute(self) -> RunState:
         self.status.phase = "execute"
-        await self.executor.run_chunk(CHUNK_STEPS, CHUNK_SECONDS)
+        with span("reason.chunk", first_step=self.executor.step + 1):
+            await self.executor.run_chunk(CHUNK_STEPS, CHUNK_SECONDS)
         return self._next()
 
     def _next(self) -> RunState:

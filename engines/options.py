@@ -22,6 +22,7 @@ class EngineOptions:
         lean: talk to servers over plain aiohttp in place of the openai client.
         prices: US dollars per million (prompt, completion) tokens by model name; they go before
             the price list's.
+        trace_share: of the calls, in traces, where they are on.
         threads: CPU threads of an embedded model; None takes all cores.
     """
 
@@ -34,4 +35,5 @@ class EngineOptions:
     retried: Callable[[str], None] = lambda model: None
     lean: bool = False
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    trace_share: float = 1.0
     threads: int | None = None

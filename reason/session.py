@@ -32,6 +32,7 @@ from reason.checkpoints import open_saver, thread_of
 from reason.errors import UsageError
 from reason.settings import RunOptions
 from reason.summary import Status, Summary, Tokens
+from reason.telemetry import span, tracing
 from runs.journal import Head, Journal
 from runs.killpoints import reach
 from runs.store import RunDir
@@ -156,6 +157,7 @@ def engine_options(task: Task, options: RunOptions) -> EngineOptions:
         prices=options.prices,
         bundled=task.bundled_model,
         rehearse=task.rehearse,
+        trace_share=options.trace_share,
     )
 
 
@@ -166,9 +168,17 @@ async def open_engines(specs: Sequence[str], options: EngineOptions) -> AsyncIte
         opened: dict[str, Engine] = {}
         for spec in specs:
             if spec not in opened:
-                opened[spec] = open_engine(spec, options)
+                opened[spec] = _traced(open_engine(spec, options), options)
                 stack.push_async_callback(opened[spec].close)
         yield [opened[spec] for spec in specs]
+
+
+def _traced(engine: Engine, options: EngineOptions) -> Engine:
+    if not tracing():
+        return engine
+    from engines.traced import Traced
+
+    return Traced(engine, options.trace_share)
 
 
 async def run_session(
@@ -191,7 +201,8 @@ async def run_session(
         saver = await stack.enter_async_context(open_saver(run))
         thread: RunnableConfig = {**thread_of(run), "recursion_limit": RECURSION_LIMIT}
         graph = build_graph(mission, saver)
-        final = cast(RunState, await graph.ainvoke({}, thread, durability="sync"))
+        with span("reason.run", run_id=run.run_id, task=task.label, k=str(options.k)):
+            final = cast(RunState, await graph.ainvoke({}, thread, durability="sync"))
         summary = summarise(config, run, journal, final)
         run.write_summary(summary.model_dump())
         return summary

@@ -91,6 +91,8 @@ class RunOptions(BaseModel):
     """Steps in flight under --speculate."""
     draft_model: str | None = None
     """Model spec of a cheaper model that drafts. By default the task's own rule does."""
+    trace_share: float = Field(0.001, ge=0, le=1)
+    """Share of the calls to models that traces hold, where OTEL_EXPORTER_OTLP_ENDPOINT is set."""
     prices: dict[str, tuple[Price, Price]] = Field(default_factory=dict)
     """Dollars per million (prompt, completion) tokens by model name, for models not listed."""
     budget_tokens: int | None = Field(None, ge=1)

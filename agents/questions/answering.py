@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from agents.questions.desk import Desk
 from agents.questions.strategies import Outcome, Strategy, work
 from agents.questions.trace import count
+from reason.telemetry import span
 from tasks.questions.base import Question
 
 
@@ -39,7 +40,8 @@ class Answered(NamedTuple):
 async def answer(question: Question, strategy: Strategy, desk: Desk) -> Answered:
     """Put a question to a strategy and settle the account. Raises EngineError, BudgetReached."""
     start = time.monotonic()
-    outcome = await work(question, strategy, desk)
+    with span("reason.question", strategy=strategy, question_id=question.id):
+        outcome = await work(question, strategy, desk)
     usage = desk.spending.take()
     return Answered(
         question,

@@ -55,7 +55,9 @@ def open_solver(spec: str, manner: Manner, concurrency: int | None) -> "Rollouts
     options = solver_options(concurrency)
     check_spec(opened, options)
     words = load_prompts(MICRO if is_micro(opened) or opened.startswith("sim") else None)
-    return Rollouts(open_engine(opened, options), words, manner)
+    engine = open_engine(opened, options)
+    engine.spec = spec  # as the user wrote it, for records
+    return Rollouts(engine, words, manner)
 
 
 def resolved(spec: str) -> str:
