@@ -12,7 +12,7 @@ from dataclasses import replace
 from agents.questions.strategies import Strategy
 from reason.asking import EMBEDDED, AskOptions
 from reason.errors import UsageError
-from tasks.chains.micro import DECOMPOSER, DECOMPOSER_SFT, SOLVER_2
+from tasks.chains.micro import DECOMPOSER, DECOMPOSER_SFT, SOLVER, SOLVER_2
 
 OWN = {"sft": f"gguf:{DECOMPOSER_SFT}", "sft+rl": f"gguf:{DECOMPOSER}"}
 """The decomposers that ship, by stage of their training."""
@@ -49,6 +49,11 @@ def _of_solver(base: AskOptions, known: Mapping[str, str], mark: str) -> dict[st
     }
     compared |= {name: made("daslam", spec) for name, spec in known.items()}
     return {f"{mark}{name}": options for name, options in compared.items()}
+
+
+def _file(solver: str) -> str:
+    """The solver as its own decomposer: ``embedded`` would mean the trained one there."""
+    return f"gguf:{SOLVER}" if solver == EMBEDDED else solver
 
 
 def read_named(texts: Sequence[str]) -> dict[str, str]:

@@ -54,7 +54,9 @@ class Result:
 
     def table(self) -> Table:
         """The scores, a line each."""
-        table = Table("strategy", "accuracy", "95% interval", "right", "calls", "tokens", "cost")
+        table = Table()
+        for name in ("strategy", "accuracy", "95% interval", "right", "calls", "tokens", "cost"):
+            table.add_column(name, no_wrap=name == "strategy")
         for of in self.scores:
             row = of.to_dict()
             low, high = row["interval"]

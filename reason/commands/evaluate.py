@@ -49,6 +49,9 @@ def evaluate(task: Description, flags: Mapping[str, Any]) -> None:
     raise typer.Exit(code)
 
 
+MANY = 5  # strategies, beyond which the comparisons of all pairs stand in the report alone
+
+
 class Evaluations(TaskGroup):
     """``eval hanoi``, ``eval sorting``, ... besides ``eval qa``."""
 
@@ -151,7 +154,12 @@ def _compare(
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        Console().print(result.table(), *result.pairs(), sep="\n", highlight=False)
+        Console().print(
+            result.table(),
+            *(result.pairs() if len(every) <= MANY else []),
+            sep="\n",
+            highlight=False,
+        )
         stderr.print(f"report: {result.page}", highlight=False, soft_wrap=True)
 
 

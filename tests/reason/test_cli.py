@@ -230,7 +230,7 @@ def _wait_for_steps(run: Path, steps: int = 3) -> None:
 
 
 def test_a_second_process_on_a_run_is_refused() -> None:
-    command = ["solve", "hanoi", "-n", "8", "-m", "sim:latency_ms=30", "--run-dir", "run"]
+    command = ["solve", "hanoi", "-n", "11", "-m", "sim:latency_ms=30", "--run-dir", "run"]
     child = start([*command, "--quiet"])
     try:
         _wait_for_steps(Path("run"))

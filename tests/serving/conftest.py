@@ -13,6 +13,7 @@ from agents.questions.strategies import Strategy
 from reason.asking import AskOptions, ask_engine_options
 from reason.qa import run_qa
 from tests.serving.live import Live, serve
+from tests.serving.material import process
 
 TRICKY = "<img src=x onerror=alert(1)><script>alert(2)</script> What is 12 * 34?"
 
@@ -56,3 +57,10 @@ def _questions(base: Path) -> None:
 def live(runs: Path) -> Iterator[Live]:
     with serve(runs) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The address of ``reason serve`` on a simulated model that errs now and then."""
+    with process("--model", "sim:error=0.02,flag=0.02") as (address, _):
+        yield address

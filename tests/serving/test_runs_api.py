@@ -50,7 +50,7 @@ def test_a_run_is_shown_as_its_summary_says(live: Live) -> None:
         assert item[name] == summary[name]
     assert item["prompt_tokens"] == summary["tokens"]["prompt"]
     assert item["rate"] == pytest.approx(item["steps"] / item["seconds"])
-    assert shown["config"]["task"] == {"name": "hanoi", "disks": 7}
+    assert shown["config"]["task"] == {"name": "hanoi", "disks": 7, "start": 0, "goal": 2}
     assert shown["usage"][0]["samples"] >= item["votes"]
 
 
@@ -214,7 +214,7 @@ def test_a_run_that_another_process_writes_is_left_alone(live: Live) -> None:
     ("new", "told"),
     [
         ({"task": {"name": "hanoi", "disks": 99}}, "--disks"),
-        ({"task": {"name": "hanoi", "disks": 2.5}}, "Hanoi"),
+        ({"task": {"name": "hanoi", "disks": 2.5}}, "hanoi"),
         ({"task": {"name": "hanoi", "disks": 3, "start": 0.0}}, "described"),
         ({"task": {"name": "chess"}}, "unknown task"),
         ({"task": {"name": "hanoi", "disks": 3}, "options": {"k": 0}}, "k"),
@@ -228,7 +228,7 @@ def test_a_run_that_another_process_writes_is_left_alone(live: Live) -> None:
         ({"task": {"name": "hanoi", "disks": 10**400}}, "--disks"),
         ({"task": {"name": "\ud800"}}, "JSON"),
         ({"task": {"name": "hanoi", "disks": 3}, "options": {"model": ["gguf:\0"]}}, "null byte"),
-        ({"task": {"name": "hanoi", "disks": 3, "start": []}}, "Hanoi"),
+        ({"task": {"name": "hanoi", "disks": 3, "start": []}}, "hanoi"),
     ],
 )
 def test_a_bad_description_makes_nothing(live: Live, new: dict[str, Any], told: str) -> None:
