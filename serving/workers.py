@@ -95,7 +95,7 @@ class Workers:
             await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
 
     async def _attend(self, path: Path, child: _Child) -> None:
-        command = [sys.executable, "-m", "reason", "runs", "resume", str(path), "--quiet"]
+        command = [sys.executable, "-P", "-m", "reason", "runs", "resume", str(path), "--quiet"]
         try:
             child.process = await asyncio.create_subprocess_exec(
                 *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE

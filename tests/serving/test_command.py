@@ -22,7 +22,6 @@ from tests.serving.test_limits import ask
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "name a general model"),
         (["-m", "sim", "--host", "0.0.0.0"], "open to others"),
         (["-m", "sim", "--api-key-file", "empty"], "holds no key"),
         (["-m", "sim", "--api-key-file", "short"], "key 2 of short must be 8 or more"),
@@ -158,3 +157,22 @@ def metrics(url: str, text: str) -> dict[str, float]:
             labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
             found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
     return found
+
+
+@pytest.mark.real_model
+def test_without_a_model_the_embedded_ones_are_served() -> None:
+    with process() as (url, _), openai.OpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        names = [model.id for model in client.models.list()]
+        assert names == ["reason-direct", "reason-vote", "reason-daslam"]
+        problem = "Mia has 12 pens. She buys 5. She loses 8. She doubles them. How many now?"
+        asked = [{"role": "user", "content": problem}]
+        done = client.chat.completions.create(
+            model="reason-daslam",
+            messages=asked,  # type: ignore[arg-type]
+            extra_body={"reason": {"temperature": 0.0}},
+        )
+        assert done.choices[0].message.content == "18"
+        with pytest.raises(openai.BadRequestError, match="chain arithmetic alone"):
+            client.chat.completions.create(
+                model="reason-vote", messages=[{"role": "user", "content": "Why?"}]
+            )
