@@ -82,7 +82,15 @@ def _llamacpp(wish: Wish, file: Path) -> Plan:
             "to vLLM, or merge the adapter into the file"
         )
     port = free_port(wish.port)
-    command = [sys.executable, "-P", "-m", "engines.llamacpp_server", str(file), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "engines.llamacpp_server",
+        str(file),
+        "--port",
+        str(port),
+    ]
     home = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     return Plan(
