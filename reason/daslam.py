@@ -45,7 +45,7 @@ def _of_solver(base: AskOptions, known: Mapping[str, str], mark: str) -> dict[st
     compared = {
         "alone": made("direct"),
         "vote": made("vote"),
-        "prompted": made("daslam", base.solver),
+        "prompted": made("daslam", _file(base.solver)),
     }
     compared |= {name: made("daslam", spec) for name, spec in known.items()}
     return {f"{mark}{name}": options for name, options in compared.items()}
