@@ -139,7 +139,7 @@ def test_kills_at_random_lose_repeat_and_change_nothing(
     while kills < 6:  # the first of them before a quick machine has begun
         child = start(command)
         try:
-            child.wait(timeout=patience * rng.uniform(0.8, 1.6))
+            child.communicate(timeout=patience * rng.uniform(0.8, 1.6))
             assert child.returncode == 0
             break
         except subprocess.TimeoutExpired:
