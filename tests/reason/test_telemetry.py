@@ -61,7 +61,7 @@ def test_a_run_leaves_spans_and_a_share_of_its_calls() -> None:
     assert {"reason.run", "reason.chunk", "reason.verify"} <= set(names)
     calls = [attributes for name, attributes in spans if name.startswith("text_completion ")]
     assert 10 < len(calls) < 53  # of 63
-    assert {call["gen_ai.request.model"] for call in calls} == {"sim"}
+    assert {call["gen_ai.request.model"] for call in calls} == {"simulated()"}
     assert calls[0]["gen_ai.usage.output_tokens"] > 0
     (run,) = [attributes for name, attributes in spans if name == "reason.run"]
     assert run["reason.task"] == "hanoi-6"

@@ -1,7 +1,7 @@
 """Real vLLM, its CPU build, under ``reason engine up``: solve, estimate and LoRA through it.
 
 The environment is made by ``make_env.sh`` beside this file, in a cache folder. Where it cannot be
-made the tests are skipped, unless ``REASON_VLLM=require`` wants them; ``REASON_VLLM=off`` leaves
+made the tests are skipped, unless ``TEST_VLLM=require`` wants them; ``TEST_VLLM=off`` leaves
 them out.
 """
 
@@ -28,8 +28,8 @@ pytestmark = [
 ]
 
 # Read at import: a fixture empties the environment of settings before each test.
-WANTED = os.environ.get("REASON_VLLM", "")
-CACHE = os.environ.get("REASON_VLLM_ENV", "")
+WANTED = os.environ.get("TEST_VLLM", "")
+CACHE = os.environ.get("TEST_VLLM_ENV", "")
 MAKE = Path(__file__).parent / "make_env.sh"
 HOME = Path(__file__).parents[2]
 INSTALL_SECONDS = 480
@@ -40,7 +40,7 @@ START_SECONDS = 400
 def vllm_python() -> str:
     """The Python of an environment with vLLM."""
     if WANTED == "off":
-        pytest.skip("REASON_VLLM=off")
+        pytest.skip("TEST_VLLM=off")
     try:
         made = subprocess.run(
             [str(MAKE), *filter(None, [CACHE])],
