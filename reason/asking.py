@@ -59,7 +59,7 @@ class AskOptions:
     @property
     def opened(self) -> dict[Role, str]:
         """The models that the strategy uses; ``embedded`` told as the file that it stands for."""
-        return {role: _opened(role, self.specs[role]) for role in ROLES[self.strategy]}
+        return {role: opened_as(role, self.specs[role]) for role in ROLES[self.strategy]}
 
     @property
     def asked(self) -> dict[str, str]:
@@ -94,7 +94,8 @@ class AskOptions:
             )
 
 
-def _opened(role: Role, spec: str) -> str:
+def opened_as(role: Role, spec: str) -> str:
+    """A spec, ``embedded`` told as the file that it stands for in a role."""
     if spec != EMBEDDED:
         return spec
     return f"gguf:{SOLVER if role == 'solver' else DECOMPOSER}"

@@ -20,10 +20,10 @@ from agents.questions.desk import Manner
 from agents.questions.prompting import MICRO, load_prompts
 from engines.options import EngineOptions
 from engines.spec import check_spec, is_micro, open_engine
+from reason.asking import opened_as
 from reason.commands.common import print_json, stderr
 from reason.errors import UsageError
 from reason.settings import load_settings
-from tasks.chains.micro import SOLVER
 from tasks.chains.rehearsal import rehearse
 
 if TYPE_CHECKING:
@@ -51,18 +51,13 @@ def open_solver(spec: str, manner: Manner, concurrency: int | None) -> "Rollouts
     """A frozen solver to try decompositions on. Raises UsageError."""
     from training.decomposer.rollout import Rollouts
 
-    opened = resolved(spec)
+    opened = opened_as("solver", spec)
     options = solver_options(concurrency)
     check_spec(opened, options)
     words = load_prompts(MICRO if is_micro(opened) or opened.startswith("sim") else None)
     engine = open_engine(opened, options)
     engine.spec = spec  # as the user wrote it, for records
     return Rollouts(engine, words, manner)
-
-
-def resolved(spec: str) -> str:
-    """A spec with ``embedded`` told as the file that it stands for."""
-    return f"gguf:{SOLVER}" if spec == "embedded" else spec
 
 
 def solver_options(concurrency: int | None) -> EngineOptions:
