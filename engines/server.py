@@ -5,8 +5,9 @@ every transport alike: the promises (bounded retries, Retry-After, a stop at onc
 errors) hold whatever carries the bytes.
 """
 
-import json
 from typing import Any
+
+from pydantic_core import from_json
 
 from engines.base import Request, Sample, by_temperature
 from engines.concurrency import together
@@ -85,7 +86,7 @@ class ServerEngine:
                 return await self._once(request, temperature, n)
             raise
         try:
-            return read_samples(json.loads(content), n, self.model)
+            return read_samples(from_json(content), n, self.model)
         except ValueError:
             raise TransientEngineError(f"{self.url} sent a response that is not JSON") from None
         except TransientEngineError as error:

@@ -27,6 +27,7 @@ from engines.base import Request
 from engines.embedded import EmbeddedModel
 from engines.options import EngineOptions
 from engines.simulated import SimulatedModel
+from evals.million import million
 from evals.transport import bare_rate, engine_rate, instant_server
 from reason.summary import Summary
 from tasks.hanoi.examples import example, path_situation
@@ -97,22 +98,35 @@ async def durable_loop() -> list[Row]:
 
 
 async def latency() -> list[Row]:
-    """Time of 8 disks on a model of 20 ms, against steps times 20 ms."""
-    chain = 255 * LATENCY_MS / 1000
+    """Time of 10 disks on a model of 20 ms, against steps times 20 ms."""
+    chain = 1023 * LATENCY_MS / 1000
     rows = []
     for mode in ("none", "self", "draft"):
-        summary = await solve(8, f"sim:error={ERROR},latency_ms={LATENCY_MS}", speculate=mode)
+        model = f"sim:error={ERROR},latency_ms={LATENCY_MS}"
+        summary = await solve(10, model, speculate=mode, window=64)
         name = f"20 ms model, speculate {mode}"
         rows.append(Row(name, summary.seconds, chain, "s", "steps x 20 ms"))
     return rows
 
 
-async def linear() -> list[Row]:
-    """Time per step of long runs against that of short ones."""
-    short = await solve(10, f"sim:error={ERROR}", speculate="draft")
-    long = await solve(15, f"sim:error={ERROR}", speculate="draft")
-    far, near = (s.seconds / s.steps * 1e6 for s in (long, short))
-    return [Row("step of 15 disks", far, near, "us", "step of 10 disks")]
+async def long_runs() -> list[Row]:
+    """Time per step from 2**10 to 2**20 steps, and what the longest run took."""
+    model = f"sim:error={ERROR}"
+    short, middle = [await solve(disks, model, speculate="draft") for disks in (10, 14)]
+    near, between = (run.seconds / run.steps * 1e6 for run in (short, middle))
+    longest = await million(model, speculate="draft")
+    far = longest.seconds / longest.steps * 1e6
+    return [
+        Row("step of 14 disks", between, near, "us", "step of 10 disks"),
+        Row("step of 20 disks", far, near, "us", "step of 10 disks"),
+        Row("20 disks, verified", longest.seconds, 240, "s", "promised at most"),
+        Row("resume at step 1,000,000", longest.resume, 1, "s", "promised at most"),
+        Row("peak memory, 20 disks", longest.peak_mb, 300, "MB", "promised at most"),
+        Row(
+            "peak memory, 20 disks", longest.peak_mb, longest.early_mb, "MB", "first 200,000 steps"
+        ),
+        Row("journal, 20 disks", longest.step_bytes, 300, "bytes a step", "promised at most"),
+    ]
 
 
 async def embedded() -> list[Row]:
@@ -175,7 +189,7 @@ def machine() -> dict[str, Any]:
 
 async def measure() -> list[Row]:
     """All rows, one after another."""
-    parts = (durable_loop, latency, linear, transport, embedded)
+    parts = (long_runs, durable_loop, latency, transport, embedded)
     return [row for part in parts for row in await part()]
 
 

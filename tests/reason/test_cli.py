@@ -1,6 +1,8 @@
 """The command line as a user meets it: outcomes, exit codes, one-line complaints."""
 
+import ctypes
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -254,6 +256,54 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on() -> None:
     assert child.returncode == 4
     assert "disk full" in child.stderr
     done = reason("runs", "resume", "run", "--json")
+    assert (done.code, done.data["verified"]) == (0, True)
+
+
+def _bound_by_permissions() -> None:
+    """Takes from a superuser what lets it pass permissions; others have nothing to lose."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+def _without_rights(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [*COMMAND, *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, preexec_fn=_bound_by_permissions, check=False
+    )
+
+
+def test_a_directory_that_cannot_be_written_to_is_named_at_once(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    done = _without_rights("solve", "hanoi", "-n", "3", "-m", "sim", "--run-dir", f"{closed}/run")
+    assert done.returncode == 4
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert f"{closed}/run" in done.stderr
+    assert "permission" in done.stderr.lower()
+
+
+def test_a_run_made_read_only_stays_readable_and_goes_on_once_it_is_writable() -> None:
+    run = Path("run")
+    few = ["--budget-tokens", "3000", "--run-dir", "run", "--quiet"]
+    assert reason("solve", "hanoi", "-n", "8", "-m", "sim", *few).code == 3
+    before = reason("runs", "show", "run", "--json").data
+    files = [*run.iterdir()]
+    for path in files:
+        path.chmod(0o400)
+    run.chmod(0o500)
+    try:
+        refused = _without_rights("runs", "resume", "run", "--budget-tokens", "900000")
+        shown = _without_rights("runs", "show", "run", "--json")
+    finally:
+        run.chmod(0o700)
+        for path in files:
+            path.chmod(0o600)
+    assert refused.returncode == 4
+    assert "Traceback" not in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert json.loads(shown.stdout)["step"] == before["step"] > 0
+    done = reason("runs", "resume", "run", "--budget-tokens", "900000", "--json")
     assert (done.code, done.data["verified"]) == (0, True)
 
 
