@@ -6,11 +6,23 @@ An engine knows nothing of tasks and never caches.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from reason.prompt import Prompt
 
 FinishReason: TypeAlias = Literal["stop", "length", "other"]
+
+
+class Form(NamedTuple):
+    """A prompt whose answers a server can hold to a form.
+
+    Attributes:
+        prompt: the same question, its answer asked for as JSON.
+        schema: the JSON schema of the answer.
+    """
+
+    prompt: Prompt
+    schema: dict[str, Any]
 
 
 class Request(NamedTuple):
@@ -22,6 +34,8 @@ class Request(NamedTuple):
         temperatures: one per sample wanted.
         first: index of the first sample among all draws of its step.
         stop: strings at which the answer ends.
+        form: what may be asked in place of the prompt where structured outputs are supported. Votes
+            never have one: a form that is forced hides the answers that deserve a red flag.
     """
 
     prompt: Prompt
@@ -29,6 +43,7 @@ class Request(NamedTuple):
     temperatures: tuple[float, ...]
     first: int = 0
     stop: tuple[str, ...] = ()
+    form: Form | None = None
 
 
 class Sample(NamedTuple):

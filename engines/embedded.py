@@ -18,7 +18,7 @@ from engines.concurrency import together
 from engines.gguf import check_gguf
 from engines.llamacpp import load_server, slots_for
 from engines.options import EngineOptions
-from engines.protocol import body, read_samples
+from engines.protocol import body, read_samples, structured
 from reason.errors import EngineError, TransientEngineError
 
 CALLERS = 32
@@ -62,6 +62,8 @@ class EmbeddedModel:
 
     async def _group(self, request: Request, temperature: float, n: int) -> list[Sample]:
         fields = {**body(self.model, request, temperature, n), **PLAIN}
+        if request.form is not None:
+            fields = structured(fields, request.form)
         loop = asyncio.get_running_loop()
         data = await loop.run_in_executor(self._pool, self._call, fields)
         try:

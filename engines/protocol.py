@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from engines.base import FinishReason, Request, Sample
+from engines.base import FinishReason, Form, Request, Sample
 from reason.errors import EngineError, TerminalEngineError, TransientEngineError
 
 PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
@@ -15,7 +15,10 @@ _SPENT = ("insufficient_quota", "billing", "exceeded your current quota", "credi
 
 
 def body(model: str, request: Request, temperature: float, n: int) -> dict[str, Any]:
-    """The JSON of one request for ``n`` samples; its prompt decides between the two end points."""
+    """The JSON of one request for ``n`` samples; its prompt decides between the two end points.
+
+    A request's form is left to :func:`structured`.
+    """
     fields: dict[str, Any] = {
         "model": model,
         "max_tokens": request.max_tokens,
@@ -27,6 +30,13 @@ def body(model: str, request: Request, temperature: float, n: int) -> dict[str, 
         fields["stop"] = list(request.stop)
     key = "prompt" if isinstance(request.prompt, str) else "messages"
     return {**fields, key: request.prompt}
+
+
+def structured(fields: dict[str, Any], form: Form) -> dict[str, Any]:
+    """The JSON of a chat request, its answers held to a form."""
+    schema = {"name": "answer", "schema": form.schema, "strict": True}
+    held = {"type": "json_schema", "json_schema": schema}
+    return {**fields, "messages": form.prompt, "response_format": held}
 
 
 def read_samples(data: object, n: int, model: str) -> list[Sample]:

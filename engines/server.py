@@ -5,16 +5,17 @@ every transport alike: the promises (bounded retries, Retry-After, a stop at onc
 errors) hold whatever carries the bytes.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import from_json
 
-from engines.base import Request, Sample, by_temperature
+from engines.base import Form, Request, Sample, by_temperature
 from engines.concurrency import together
 from engines.limiter import Limiter
 from engines.options import EngineOptions
 from engines.prices import price_of
-from engines.protocol import body, read_samples
+from engines.protocol import body, read_samples, structured
 from engines.retry import with_retries
 from engines.transport import Transport, Unreachable
 from reason.errors import TerminalEngineError, TransientEngineError
@@ -40,6 +41,7 @@ class ServerEngine:
         self.limiter = Limiter(options.concurrency)
         self._transport, self._options = transport, options
         self._shares = True  # whether the server is believed to honour n
+        self._structures = True  # whether the server is believed to hold answers to a form
         self._cap = "max_tokens"
         self._reached, self._misses = False, 0
 
@@ -71,8 +73,22 @@ class ServerEngine:
         )
 
     async def _once(self, request: Request, temperature: float, n: int) -> list[Sample]:
-        """One attempt. A server that names ``n`` or the cap in a refusal is asked without them."""
+        """One attempt; a server that refuses a form is asked in plain words from then on."""
+        if request.form is None or not self._structures:
+            return await self._attempt(request, temperature, n)
+        with suppress(TerminalEngineError):
+            return await self._attempt(request, temperature, n, request.form)
+        samples = await self._attempt(request, temperature, n)  # raises if the form was not why
+        self._structures = False
+        return samples
+
+    async def _attempt(
+        self, request: Request, temperature: float, n: int, form: Form | None = None
+    ) -> list[Sample]:
+        """Ask. A server that names ``n`` or the cap in a refusal is asked without them."""
         fields = body(self.model, request, temperature, n)
+        if form is not None:
+            fields = structured(fields, form)
         if "messages" in fields:
             fields[self._cap] = fields.pop("max_tokens")
         try:
@@ -83,7 +99,7 @@ class ServerEngine:
                 return []
             if NEWER in str(error) and self._cap != NEWER:
                 self._cap = NEWER
-                return await self._once(request, temperature, n)
+                return await self._attempt(request, temperature, n, form)
             raise
         try:
             return read_samples(from_json(content), n, self.model)

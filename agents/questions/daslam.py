@@ -15,6 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from agents.questions.desk import Desk
 from agents.questions.election import elect
+from agents.questions.forms import plain
 from agents.questions.plain import Asked, fresh_election, solve_fields
 from agents.questions.prompting import FORMS
 from agents.questions.trace import Node
@@ -42,7 +43,7 @@ class Guided(Asked, total=False):
 
 def read_subquestions(text: str, most: int) -> list[str]:
     """The numbered lines of a decomposer's answer. Raises RedFlag for none, or for too many."""
-    lines = _LINE.findall(text)
+    lines = _LINE.findall(plain("subquestions", text))
     if not lines:
         raise RedFlag("no subquestions")
     if len(lines) > most:

@@ -29,6 +29,7 @@ class Manner:
         max_depth: levels of decomposition.
         proposals: decompositions proposed before one is chosen.
         max_subquestions: of a decomposer that reads the first answer.
+        structured: whether decomposers and judges are held to JSON where servers can do that.
     """
 
     k: int = 2
@@ -40,6 +41,7 @@ class Manner:
     max_depth: int = 6
     proposals: int = 3
     max_subquestions: int = 8
+    structured: bool = True
 
 
 class Call(NamedTuple):
@@ -107,7 +109,9 @@ class Desk:
             for draw in range(first, first + count)
         )
         words = self.prompts[role]
-        request = Request(words.write(prompt, **fields), manner.max_tokens, heats, first)
+        form = words.form(prompt, **fields) if manner.structured else None
+        asked = words.write(prompt, **fields)
+        request = Request(asked, manner.max_tokens, heats, first, form=form)
         samples = await engine.sample(request)
         for sample in samples:
             self.spending.add(engine.model, sample)

@@ -12,6 +12,8 @@ from pathlib import Path
 from string import Formatter
 from typing import NamedTuple
 
+from agents.questions.forms import JSON, SCHEMAS
+from engines.base import Form
 from reason.errors import UsageError
 from reason.prompt import Prompt
 
@@ -32,6 +34,9 @@ FIELDS = {
         *("form", "question", "first", "first_answer", "second", "second_answer", "combine"),
     },
     "judge": {"question", "proposals"},
+    "subquestions-json": {"most", "question", "attempt"},
+    "decompose-json": {"question"},
+    "judge-json": {"question", "proposals"},
 }
 """The prompts there are, and the names that each may use."""
 
@@ -82,20 +87,32 @@ class Prompts:
         """The prompt that a file makes of its fields; empty ones are those with nothing to say."""
         return self.templates[name].write(fields)
 
+    def form(self, name: str, **fields: str) -> Form | None:
+        """The prompt with its answer asked for as JSON; None where there is no such prompt."""
+        template = self.templates.get(f"{name}{JSON}")
+        if template is None or not template.chat:
+            return None
+        return Form(template.write(fields), SCHEMAS[name](fields))
+
     def lead(self, name: str) -> str:
         """What every answer to a prompt begins with, since the prompt ends with it."""
         return self.templates[name].lead
 
 
 def load_prompts(folder: Path | None = None) -> Prompts:
-    """The shipped prompts, those in ``folder`` put in their place. Raises UsageError."""
+    """The shipped prompts, those in ``folder`` put in their place. Raises UsageError.
+
+    A user's own ``decompose.md`` without a ``decompose-json.md`` is asked as it stands, always.
+    """
     if folder is not None:
         _check_folder(folder)
     templates = {}
     for name in FIELDS:
-        own = folder / f"{name}.md" if folder else None
-        path = own if own is not None and own.is_file() else SHIPPED / f"{name}.md"
-        templates[name] = _read(path, FIELDS[name])
+        own = folder / f"{name}.md" if folder else SHIPPED / f"{name}.md"
+        if own.is_file():
+            templates[name] = _read(own, FIELDS[name])
+        elif not (folder and (folder / f"{name.removesuffix(JSON)}.md").is_file()):
+            templates[name] = _read(SHIPPED / f"{name}.md", FIELDS[name])
     return Prompts(templates)
 
 

@@ -18,6 +18,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from agents.questions.desk import Desk
 from agents.questions.election import Election, elect
+from agents.questions.forms import plain
 from agents.questions.plain import Asked, fresh_election, solve_fields
 from agents.questions.prompting import FORMS
 from agents.questions.trace import Node
@@ -54,6 +55,7 @@ class Divided(Asked, total=False):
 
 def read_proposal(text: str) -> str:
     """A proposal in its one form: ``ATOMIC`` or three lines. Raises RedFlag for all else."""
+    text = plain("decompose", text)
     if text.strip() == AT_ONCE:
         return AT_ONCE
     found = _SPLIT.findall(text)
@@ -103,7 +105,7 @@ class _Recursion:
         listed = "\n\n".join(f"{at}.\n{text}" for at, text in enumerate(proposals, 1))
 
         def read(text: str) -> str:
-            number = text.strip().rstrip(".")
+            number = plain("judge", text).strip().rstrip(".")
             if not number.isdigit() or not 1 <= int(number) <= len(proposals):
                 raise RedFlag("no such proposal")
             return number

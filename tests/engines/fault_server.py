@@ -56,6 +56,8 @@ class FaultServer:
             return web.Response(text="<html>busy</html>", content_type="text/html")
         if fault == "no_n" and body.get("n", 1) > 1:
             return _error(400, "unsupported_value", "this server does not support 'n'")
+        if fault == "no_form" and "response_format" in body:
+            return _error(400, "unsupported", "response_format json_schema is not supported")
         if fault == "cap" and "max_tokens" in body:
             return _error(400, "bad", "use 'max_completion_tokens' in place of 'max_tokens'")
         return web.json_response(_damaged(good, fault))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import reason
-from engines.base import Engine, Request
+from engines.base import Engine, Form, Request
 from engines.options import EngineOptions
 from engines.protocol import retry_after
 from engines.server import ServerEngine
@@ -151,6 +151,32 @@ async def test_the_newer_name_of_the_cap_is_found_out() -> None:
         await engine.sample(Request([{"role": "user", "content": "hi"}], 20, (0.0,)))
     assert "max_tokens" in server.bodies[0]
     assert server.bodies[1]["max_completion_tokens"] == 20
+
+
+FORM = Form([{"role": "user", "content": "hi, as JSON"}], {"type": "object"})
+FORMED = Request([{"role": "user", "content": "hi"}], 20, (0.0,), form=FORM)
+
+
+async def test_a_form_is_asked_for_in_its_own_words() -> None:
+    async with serving(lambda prompt: prompt) as server, engine_of(server) as engine:
+        (sample,) = await engine.sample(FORMED)
+    assert sample.text == "hi, as JSON"
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"] == FORM.schema
+
+
+async def test_a_server_without_forms_is_asked_plainly_from_then_on() -> None:
+    async with serving(lambda prompt: prompt, "no_form") as server, engine_of(server) as engine:
+        samples = [*await engine.sample(FORMED), *await engine.sample(FORMED)]
+    assert [sample.text for sample in samples] == ["hi", "hi"]
+    assert ["response_format" in body for body in server.bodies] == [True, False, False]
+
+
+async def test_a_refusal_for_another_reason_costs_no_form() -> None:
+    async with serving(lambda prompt: prompt, "422", "422") as server, engine_of(server) as engine:
+        with pytest.raises(TerminalEngineError, match="refuses the request"):
+            await engine.sample(FORMED)
+        (sample,) = await engine.sample(FORMED)
+    assert sample.text == "hi, as JSON"
 
 
 async def test_missing_usage_is_estimated_and_length_is_told() -> None:

@@ -1,13 +1,16 @@
 """Reading proposals and subquestions: the forms that the prompts ask for, and nothing else."""
 
+import json
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.questions.daslam import read_subquestions
+from agents.questions.forms import plain
 from agents.questions.prompting import FIELDS, MICRO, NOTHING, SHIPPED, load_prompts
 from agents.questions.recursive import Split, read_proposal, read_split
 from reason.errors import UsageError
@@ -62,6 +65,53 @@ def test_subquestions_are_the_numbered_lines() -> None:
     assert read_subquestions("Sure:\n1. How many?\n 2) Why?\n", 2) == ["How many?", "Why?"]
     with pytest.raises(RedFlag, match="too many"):
         read_subquestions("1. a\n2. b\n3. c", 2)
+
+
+@given(line, line, line)
+def test_a_split_in_json_is_the_split_in_lines(first: str, second: str, combine: str) -> None:
+    data = {"atomic": False, "first": first, "second": second, "combine": combine}
+    lines = str(Split(*(" ".join(part.split()) for part in (first, second, combine))))
+    for text in (json.dumps(data), f"```json\n{json.dumps(data, indent=1)}\n```"):
+        assert read_proposal(text) == read_proposal(lines)
+
+
+def test_json_answers_are_read_as_their_plain_lines() -> None:
+    assert read_proposal('{"atomic": true, "first": "", "second": "", "combine": ""}') == "ATOMIC"
+    asked = '{"subquestions": ["1. How\\nmany?", "Why?"]}'
+    assert read_subquestions(asked, 2) == ["How many?", "Why?"]
+    assert plain("judge", '{"choice": 2}') == "2"
+
+
+@pytest.mark.parametrize("data", [{}, {"subquestions": []}, {"subquestions": [None]}, {"x": [[]]}])
+def test_json_without_subquestions_is_a_red_flag(data: Any) -> None:
+    with pytest.raises(RedFlag):
+        read_subquestions(json.dumps(data), 4)
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"first": "a"}, dict.fromkeys(["first", "second", "combine"])]
+)
+def test_json_without_a_split_is_a_red_flag(data: Any) -> None:
+    with pytest.raises(RedFlag):
+        read_proposal(json.dumps(data))
+
+
+def test_schemas_fit_what_is_asked() -> None:
+    prompts = load_prompts()
+    form = prompts.form("judge", question="q", proposals="1.\nATOMIC\n\n2.\nFIRST: 3.")
+    assert form is not None
+    assert form.schema["properties"]["choice"]["enum"] == [1, 2]
+    assert prompts.form("solve", form="f", question="q") is None, "voters are never held to a form"
+
+
+def test_a_users_prompt_is_not_passed_over_for_a_shipped_form(tmp_path: Path) -> None:
+    (tmp_path / "decompose.md").write_text("version: 7\n\nSplit {question}")
+    assert load_prompts(tmp_path).form("decompose", question="q") is None
+    (tmp_path / "decompose-json.md").write_text("version: 7\n\nSplit {question} as JSON")
+    form = load_prompts(tmp_path).form("decompose", question="q")
+    assert form is not None
+    assert content(form.prompt) == "Split q as JSON"
+    assert load_prompts(MICRO).form("subquestions", question="q", attempt="", most="4") is None
 
 
 def content(prompt: Prompt) -> str:
