@@ -15,22 +15,8 @@ from evals.report import write_report
 from reason.asking import AskOptions
 from reason.checkpoints import open_saver, thread_of
 from reason.commands import solve
+from reason.commands.asking import ask_options, asks
 from reason.commands.common import print_json, stderr
-from reason.commands.question import (
-    Calls,
-    Cap,
-    Decomposer,
-    Depth,
-    Heat,
-    Judge,
-    Margin,
-    ModelFlag,
-    Parallel,
-    PromptsFlag,
-    Proposals,
-    Votes,
-    ask_options,
-)
 from reason.commands.tasks import Form, TaskGroup
 from reason.daslam import configurations, read_named
 from reason.qa import run_qa
@@ -69,6 +55,7 @@ def group() -> None:
 
 
 @app.command()
+@asks()
 def qa(
     data: Annotated[
         str, typer.Option(help="JSONL file of questions with answers, or gym:GENERATOR.")
@@ -78,37 +65,22 @@ def qa(
     ],
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first questions.")] = None,
     seed: Annotated[int, typer.Option(help="Of the questions that a generator makes.")] = 0,
-    model: ModelFlag = None,
-    decomposer: Decomposer = None,
-    judge: Judge = None,
-    k: Margin = 2,
-    temperature: Heat = 0.7,
-    max_tokens: Cap = 512,
-    max_votes: Votes = 20,
-    max_calls: Calls = 1000,
-    max_depth: Depth = 6,
-    proposals: Proposals = 3,
-    prompts: PromptsFlag = None,
-    parallel: Parallel = 8,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens of each strategy.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Dollars of each strategy.")] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Directory of the evaluation; one that exists is gone on.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    **flags: Any,
 ) -> None:
     """Question answering: accuracy with intervals, strategies compared on the same questions."""
-    flags = dict(locals())
-    every = {name: ask_options({**flags, "strategy": name}) for name in dict.fromkeys(strategy)}
+    every = {name: ask_options(name, flags) for name in dict.fromkeys(strategy)}
     _compare(data, limit, seed, every, run_dir, as_json=as_json, quiet=quiet)
 
 
 @app.command()
+@asks(model="embedded", temperature=0.0, parallel=32)
 def daslam(
     data: Annotated[str, typer.Option(help="chains, JSONL file, or gym:GENERATOR.")] = "chains",
-    solver: Annotated[str, typer.Option(help="Model spec of the solver.")] = "embedded",
     decomposer: Annotated[
         list[str] | None, typer.Option(help="NAME=SPEC of one more decomposer; repeatable.")
     ] = None,
@@ -117,24 +89,15 @@ def daslam(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Only the first questions.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the questions that are made.")] = 0,
-    k: Margin = 2,
-    temperature: Heat = 0.0,
-    max_tokens: Cap = 512,
-    max_votes: Votes = 20,
-    parallel: Parallel = 32,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Of each configuration.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Of each configuration.")] = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="Directory of the evaluation; one that exists is gone on.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    **flags: Any,
 ) -> None:
     """What a decomposer adds: solver alone, prompted, fine-tuned, after policy gradient."""
-    rest: dict[str, Any] = {"strategy": "direct", "model": solver, "judge": None, "prompts": None}
-    rest |= {"max_calls": 1000, "max_depth": 6, "proposals": 3, "decomposer": None}
-    base = ask_options({**locals(), **rest})
+    base = ask_options("direct", {**flags, "decomposer": None})
     every = configurations(base, read_named(decomposer or []), second_solver)
     _compare(data, limit, seed, every, run_dir, as_json=as_json, quiet=quiet)
 

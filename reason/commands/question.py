@@ -12,68 +12,33 @@ from rich.progress import track
 from rich.table import Table
 
 from agents.questions.answering import Answered
-from agents.questions.desk import Manner
-from agents.questions.strategies import Strategy
-from reason.asking import AskOptions, answer_all, ask_engine_options
+from reason.asking import AskOptions, answer_all
+from reason.commands.asking import ask_options, asks
 from reason.commands.common import print_json, stderr
 from reason.display import money
 from reason.errors import NoConvergence, UsageError
-from reason.settings import load_settings
 from runs.lines import LineWriter, read_lines
 from tasks.questions.base import Kind, Question
 from tasks.questions.files import load_questions
 
 StrategyFlag = Annotated[str, typer.Option(help="direct, vote, recursive, daslam or auto.")]
-ModelFlag = Annotated[
-    str | None,
-    typer.Option("--model", "-m", "--solver", help="Model spec of the solver."),
-]
-Decomposer = Annotated[
-    str | None, typer.Option(help="Model spec of the decomposer. [default: the solver's]")
-]
-Judge = Annotated[
-    str | None, typer.Option(help="Model spec of the judge. [default: the decomposer's]")
-]
-Margin = Annotated[int, typer.Option("--k", min=1, help="Margin of every vote.")]
-Heat = Annotated[float, typer.Option(min=0, max=2, help="Temperature of all but first answers.")]
-Cap = Annotated[int, typer.Option(min=1, help="Completion cap; longer answers are red-flagged.")]
-Votes = Annotated[int, typer.Option(min=1, help="Answers that one vote may use.")]
-Calls = Annotated[int, typer.Option(min=1, help="Answers that one question may use in all.")]
-Depth = Annotated[int, typer.Option(min=0, help="Levels of decomposition.")]
-Proposals = Annotated[int, typer.Option(min=1, help="Decompositions to choose from.")]
-PromptsFlag = Annotated[Path | None, typer.Option(help="Folder with prompt files of your own.")]
-Parallel = Annotated[int, typer.Option(min=1, help="Questions worked on at once.")]
 
 
+@asks()
 def question(
     text: Annotated[str | None, typer.Argument(metavar="QUESTION", help="- reads it.")] = None,
     file: Annotated[Path | None, typer.Option(help="File that holds the question.")] = None,
     batch: Annotated[Path | None, typer.Option(help="JSONL file of questions.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSONL file that answers go to.")] = None,
     strategy: StrategyFlag = "auto",
-    model: ModelFlag = None,
-    decomposer: Decomposer = None,
-    judge: Judge = None,
     kind: Annotated[str, typer.Option(help="Of the answer: number, letter, math, text.")] = "math",
-    k: Margin = 2,
-    temperature: Heat = 0.7,
-    max_tokens: Cap = 512,
-    max_votes: Votes = 20,
-    max_calls: Calls = 1000,
-    max_depth: Depth = 6,
-    proposals: Proposals = 3,
-    prompts: PromptsFlag = None,
-    parallel: Parallel = 8,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens of all questions.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Dollars of all questions.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first of a batch.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    **flags: Any,
 ) -> None:
     """Answer a question, or a batch of them, with a general model."""
-    flags = dict(locals())
-    options = ask_options(flags)
+    options = ask_options(strategy, flags)
     if batch is not None:
         if text or file:
             raise UsageError("--batch takes the place of a question")
@@ -85,40 +50,6 @@ def question(
     answered = answer(asked, options, quiet=quiet)
     show(answered, as_json=as_json)
     raise typer.Exit(0 if answered.outcome.decided else NoConvergence.exit_code)
-
-
-def ask_options(flags: dict[str, Any]) -> AskOptions:
-    """Options from flags, and from the settings what no flag gives. Raises UsageError."""
-    if flags["strategy"] not in get_args(Strategy):
-        raise UsageError(
-            f"--strategy must be one of {', '.join(get_args(Strategy))}, not {flags['strategy']!r}"
-        )
-    shared = ("concurrency", "budget_tokens", "budget_usd")
-    settings = load_settings({name: flags.get(name) for name in shared})
-    manner = Manner(
-        k=flags["k"],
-        max_votes=max(flags["max_votes"], flags["k"]),
-        temperature=flags["temperature"],
-        max_tokens=flags["max_tokens"],
-        max_calls=flags["max_calls"],
-        max_depth=flags["max_depth"],
-        proposals=flags["proposals"],
-    )
-    lean = settings.transport == "lean"
-    options = AskOptions(
-        flags["strategy"],
-        flags["model"] or settings.model[0],
-        flags["decomposer"],
-        flags["judge"],
-        manner,
-        flags["prompts"],
-        flags["parallel"],
-        settings.budget_tokens,
-        settings.budget_usd,
-        ask_engine_options(settings.concurrency, lean=lean, prices=settings.prices),
-    )
-    options.check()
-    return options
 
 
 def _text(text: str | None, file: Path | None) -> str:

@@ -4,29 +4,16 @@ import asyncio
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agents.budget import Limits
 from agents.spending import Spending
 from reason.asking import EMBEDDED, AskOptions
+from reason.commands.asking import ask_options, asks
 from reason.commands.common import stderr
-from reason.commands.question import (
-    Calls,
-    Cap,
-    Decomposer,
-    Depth,
-    Heat,
-    Judge,
-    Margin,
-    ModelFlag,
-    PromptsFlag,
-    Proposals,
-    Votes,
-    answer_kind,
-    ask_options,
-)
+from reason.commands.question import answer_kind
 from reason.errors import UsageError
 from reason.session import open_engines
 from reason.settings import load_settings
@@ -38,34 +25,20 @@ if TYPE_CHECKING:
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 
 
+@asks(parallel=64)
 def serve(
-    model: ModelFlag = None,
-    decomposer: Decomposer = None,
-    judge: Judge = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
     api_key_file: Annotated[
         Path | None, typer.Option(help="File of API keys, one a line. [default: REASON_API_KEYS]")
     ] = None,
     kind: Annotated[str, typer.Option(help="Of answers: text, number, letter, math.")] = "text",
-    k: Margin = 2,
-    temperature: Heat = 0.7,
-    max_tokens: Cap = 512,
-    max_votes: Votes = 20,
-    max_calls: Calls = 1000,
-    max_depth: Depth = 6,
-    proposals: Proposals = 3,
-    prompts: PromptsFlag = None,
-    parallel: Annotated[int, typer.Option(min=1, help="Questions worked on at once.")] = 64,
     queue: Annotated[int, typer.Option(min=0, help="Questions that may wait.")] = 1024,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(help="Tokens of one question.")] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Dollars of one question.")] = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Seconds of one question.")] = None,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 2**20,
+    **flags: Any,
 ) -> None:
     """Serve the strategies as models, for any OpenAI client."""
-    flags = dict(locals())
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError("serving needs the serve extra: pip install 'reason[serve]'")
@@ -73,8 +46,8 @@ def serve(
     from serving.keys import load_keys
     from serving.service import Terms
 
-    micro = (model or load_settings({}).model[0]) == EMBEDDED
-    options = ask_options({**flags, "strategy": "daslam" if micro else "auto"})
+    micro = (flags["model"] or load_settings({}).model[0]) == EMBEDDED
+    options = ask_options("daslam" if micro else "auto", flags)
     keys = load_keys(api_key_file)
     if not keys and not is_loopback(host):
         raise UsageError(
@@ -84,7 +57,7 @@ def serve(
     limits = Limits(options.budget_tokens, options.budget_usd, seconds)
     answers = answer_kind("number" if micro else kind)
     terms = Terms(options.manner, limits, answers, max_body, check=options.check_question)
-    asyncio.run(_serve(options, terms, keys, (host, port), (parallel, queue)))
+    asyncio.run(_serve(options, terms, keys, (host, port), (flags["parallel"], queue)))
 
 
 async def _serve(
