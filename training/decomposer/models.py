@@ -1,7 +1,8 @@
 """Decomposers as transformers models: loading, wrapping in LoRA, saving.
 
-``micro`` is a fresh Llama of half a million parameters over the words of chain problems; anything
-else is a folder (or hub name) of a model, or of a LoRA adapter trained on one.
+``micro`` is a fresh Llama of half a million parameters over the words of chain problems;
+``gguf:FILE`` is any model that llama.cpp runs, unpacked once; anything else is a folder (or hub
+name) of a model, or of a LoRA adapter trained on one.
 """
 
 from pathlib import Path
@@ -15,10 +16,12 @@ from transformers.utils import logging
 from agents.questions.prompting import MICRO, Prompts, load_prompts
 from reason.errors import UsageError
 from tasks.chains.examples import SYMBOLS
+from training.decomposer.unpack import unpack
 from training.micro.tokenizer import build_tokenizer
 from training.micro.trainer import MicroRecipe, build_model
 
 FRESH = "micro"
+GGUF = "gguf:"
 SHAPE = MicroRecipe(hidden=128, layers=3, heads=4, inner=256)
 
 QUIET = logging.ERROR
@@ -32,10 +35,19 @@ class Decomposer(NamedTuple):
     words: Prompts
 
 
-def load(name: str, seed: int) -> Decomposer:
-    """A decomposer to train. Raises UsageError for what is no model."""
+def load(name: str, seed: int, room: Path | None = None) -> Decomposer:
+    """A decomposer to train.
+
+    Args:
+        name: what to load.
+        seed: of a fresh model's weights.
+        room: folder in which a GGUF file is unpacked, as ``base``.
+
+    Raises UsageError for what is no model.
+    """
     logging.set_verbosity(QUIET)
     logging.disable_progress_bar()
+    name = _unpacked(name, room) if name.startswith(GGUF) else name
     if name == FRESH:
         recipe = MicroRecipe(**{**SHAPE.__dict__, "seed": seed})
         tokenizer = build_tokenizer(SYMBOLS)
@@ -46,6 +58,15 @@ def load(name: str, seed: int) -> Decomposer:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"cannot load a model from {name}: {reason}") from None
+
+
+def _unpacked(name: str, room: Path | None) -> str:
+    path = Path(name.removeprefix(GGUF)).expanduser().resolve()
+    if room is None:
+        raise UsageError(f"{name} is no stage of training")
+    folder = (room / "base").resolve()
+    unpack(path, folder, precision())
+    return str(folder)
 
 
 def _weights(path: Path) -> Any:

@@ -142,7 +142,7 @@ def train_rl(
         "policy": {**policy.__dict__, "weights": dict(policy.weights)},
     }
     claim(out, settings, restart=restart)
-    decomposer = load(model, schedule.seed)
+    decomposer = load(model, schedule.seed, out)
     lead = decomposer.words.lead("subquestions")
     book = RewardBook(rows, rollouts, lead)
     data = Dataset.from_list(

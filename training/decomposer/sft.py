@@ -62,7 +62,7 @@ def train_sft(
     settings = {"stage": "sft", "model": model, "rows": len(rows), "rank": rank}
     settings |= {"schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)}}
     claim(out, settings, restart=restart)
-    decomposer = load(model, schedule.seed)
+    decomposer = load(model, schedule.seed, out)
     data = Dataset.from_list([example(row, decomposer.words) for row in rows])
     config = SFTConfig(
         **common(schedule, out),
