@@ -5,10 +5,12 @@
 name) of a model, or of a LoRA adapter trained on one.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from datasets import disable_progress_bars
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
@@ -47,6 +49,7 @@ def load(name: str, seed: int, room: Path | None = None) -> Decomposer:
     """
     logging.set_verbosity(QUIET)
     logging.disable_progress_bar()
+    disable_progress_bars()
     name = _unpacked(name, room) if name.startswith(GGUF) else name
     if name == FRESH:
         recipe = MicroRecipe(**{**SHAPE.__dict__, "seed": seed})
@@ -74,7 +77,9 @@ def _weights(path: Path) -> Any:
         return AutoModelForCausalLM.from_pretrained(str(path), dtype=precision())
     base = LoraConfig.from_pretrained(str(path)).base_model_name_or_path
     model = AutoModelForCausalLM.from_pretrained(base, dtype=precision())
-    return PeftModel.from_pretrained(model, str(path), is_trainable=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of one library about another
+        return PeftModel.from_pretrained(model, str(path), is_trainable=True)
 
 
 def _decomposer(model: Any, tokenizer: PreTrainedTokenizerBase) -> Decomposer:

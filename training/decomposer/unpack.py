@@ -7,6 +7,8 @@ the folder names it as its base.
 
 import os
 import shutil
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,10 @@ def unpack(path: Path, folder: Path, dtype: torch.dtype) -> None:
         return
     check_gguf(path)
     tokenizer = _tokenizer(path)
-    model = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=dtype)
+    with redirect_stderr(StringIO()):  # a bar that nothing else turns off
+        model = AutoModelForCausalLM.from_pretrained(
+            str(path.parent), gguf_file=path.name, dtype=dtype
+        )
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     _plain(model).save_pretrained(str(partial))
