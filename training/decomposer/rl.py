@@ -164,7 +164,6 @@ def train_rl(
         finally:  # its connections belong to the loop that the rewards ran on
             closing = asyncio.run_coroutine_threadsafe(rollouts.solver.close(), trainer.async_loop)
             closing.result()
-    decomposer.tokenizer.save_pretrained(str(out / "model"))
 
 
 def _trainer(policy: Policy) -> Any:

@@ -82,4 +82,3 @@ def train_sft(
             callbacks=[watcher(on_log)],
         )
         run(trainer, out, settings)
-    decomposer.tokenizer.save_pretrained(str(out / "model"))

@@ -5,7 +5,6 @@ reads a GGUF: how text is cut before merging, and which tokens are control token
 the folder names it as its base.
 """
 
-import os
 import shutil
 from contextlib import redirect_stderr
 from io import StringIO
@@ -14,6 +13,7 @@ from typing import Any
 
 import gguf
 import torch
+from filelock import FileLock
 from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
@@ -35,11 +35,17 @@ A SentencePiece tokenizer has no such name.
 def unpack(path: Path, folder: Path, dtype: torch.dtype) -> None:
     """Write the model of a GGUF file into ``folder``, unless it is there.
 
+    Of several training processes the first writes and the others wait for it.
     Raises UsageError for a file that is none, or whose tokenizer would be read wrongly.
     """
-    if folder.is_dir():
-        return
     check_gguf(path)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        if not folder.is_dir():
+            _write(path, folder, dtype)
+
+
+def _write(path: Path, folder: Path, dtype: torch.dtype) -> None:
     tokenizer = _tokenizer(path)
     with redirect_stderr(StringIO()):  # a bar that nothing else turns off
         model = AutoModelForCausalLM.from_pretrained(
@@ -49,7 +55,7 @@ def unpack(path: Path, folder: Path, dtype: torch.dtype) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     _plain(model).save_pretrained(str(partial))
     tokenizer.save_pretrained(str(partial))
-    os.replace(partial, folder)
+    partial.replace(folder)
 
 
 def _plain(model: Any) -> Any:
