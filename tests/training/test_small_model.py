@@ -133,14 +133,14 @@ def test_a_lora_is_trained_and_written_in_every_form(made: Made) -> None:
 
 
 def test_the_exported_file_speaks_as_the_model_that_was_trained(made: Made) -> None:
-    merged = load(str(made.folder / "exported" / "merged"), seed=1)
+    merged = load(str(made.folder / "exported" / "merged"), 1, made.folder)
     with served(made.decomposer) as url:
         for text in ASKED:
             assert heard(url, text) == near(spoken(merged, text))
 
 
 def test_an_export_without_training_keeps_tokens_and_weights(made: Made, tmp_path: Path) -> None:
-    base = load(str(made.folder / "sft" / "base"), seed=1)
+    base = load(str(made.folder / "sft" / "base"), 1, made.folder)
     path = tmp_path / "again.gguf"
     export_gguf(base.model, base.tokenizer, path, "again")
     with served(made.source) as original, served(f"gguf:{path}") as again:

@@ -33,7 +33,7 @@ def export(stage: Path, out: Path, name: str, evaluation: Path | None) -> list[s
     """
     told = _training(stage)
     trained = stage / "model"
-    decomposer = load(str(trained), seed=0)
+    decomposer = load(str(trained), 0, stage)
     model, written = decomposer.model, ["merged"]
     out.mkdir(parents=True, exist_ok=True)
     if isinstance(model, PeftModel):

@@ -37,7 +37,7 @@ class Decomposer(NamedTuple):
     words: Prompts
 
 
-def load(name: str, seed: int, room: Path | None = None) -> Decomposer:
+def load(name: str, seed: int, room: Path) -> Decomposer:
     """A decomposer to train.
 
     Args:
@@ -50,23 +50,21 @@ def load(name: str, seed: int, room: Path | None = None) -> Decomposer:
     logging.set_verbosity(QUIET)
     logging.disable_progress_bar()
     disable_progress_bars()
-    name = _unpacked(name, room) if name.startswith(GGUF) else name
     if name == FRESH:
         recipe = MicroRecipe(**{**SHAPE.__dict__, "seed": seed})
         tokenizer = build_tokenizer(SYMBOLS)
         return _decomposer(build_model(recipe, tokenizer), tokenizer)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        return _decomposer(_weights(Path(name)), tokenizer)
-    except (OSError, ValueError) as error:
+        folder = _unpacked(name, room) if name.startswith(GGUF) else name
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        return _decomposer(_weights(Path(folder)), tokenizer)
+    except (OSError, ValueError, LookupError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"cannot load a model from {name}: {reason}") from None
 
 
-def _unpacked(name: str, room: Path | None) -> str:
+def _unpacked(name: str, room: Path) -> str:
     path = Path(name.removeprefix(GGUF)).expanduser().resolve()
-    if room is None:
-        raise UsageError(f"{name} is no stage of training")
     folder = (room / "base").resolve()
     unpack(path, folder, precision())
     return str(folder)
