@@ -122,5 +122,7 @@ def _reason(command: Sequence[str], folder: Path, threads: int, to: Any = None) 
         stdout=to or sys.stderr,
         check=False,
     )
+    if done.returncode < 0:
+        raise KeyboardInterrupt  # a signal ended it
     if done.returncode:
-        raise typer.Exit(done.returncode if done.returncode > 0 else 130)
+        raise typer.Exit(done.returncode)
