@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev solve test check format bench clean
+.PHONY: help install dev solve test check format replicate bench clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-9s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ check: dev ## Lint, formatting and types
 format: dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+replicate: dev ## Train two solvers and a decomposer on CPU, and print what each stage adds
+	$(BIN)/reason train nano --run-dir checkpoints/nano
 
 bench: install ## Measure the hot loop; prints ratios
 	$(BIN)/python -m evals.bench

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import PostgresServer, private_server, programs
+from tests.small_model import NO_MODEL
 
 NO_SERVER = "no PostgreSQL server is installed here (Debian: apt-get install postgresql)"
+LOUD = {"THE JOURNAL ON POSTGRESQL": NO_SERVER, "TRAINING A REAL SMALL MODEL": NO_MODEL}
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +33,9 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that the journal was not tested on PostgreSQL, where it was not."""
+    """Say loudly what was not tested for want of a server or a model."""
     skipped = terminalreporter.getreports("skipped")
-    if count := sum(NO_SERVER in str(report.longrepr) for report in skipped):
-        line = f"{count} TESTS OF THE JOURNAL ON POSTGRESQL DID NOT RUN: {NO_SERVER}"
-        terminalreporter.write_line(line, red=True, bold=True)
+    for what, why in LOUD.items():
+        if count := sum(why in str(report.longrepr) for report in skipped):
+            line = f"{count} TESTS OF {what} DID NOT RUN: {why}"
+            terminalreporter.write_line(line, red=True, bold=True)

@@ -17,6 +17,7 @@ from rich.progress import (
 from reason.commands.common import print_json, stderr
 from reason.commands.decomposer import export, rl, sft
 from reason.commands.decomposer_data import data
+from reason.commands.nano import nano
 from reason.commands.training import need_training
 from reason.errors import UsageError
 
@@ -25,6 +26,7 @@ app.command()(data)
 app.command()(sft)
 app.command()(rl)
 app.command()(export)
+app.command()(nano)
 
 
 @app.callback()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from engines.base import Request, Sample  # noqa: E402
 from engines.simulated import SimulatedModel  # noqa: E402
 from reason.errors import EngineError, TerminalEngineError, UsageError  # noqa: E402
 from tasks.chains.rehearsal import rehearse  # noqa: E402
+from training.decomposer.models import load  # noqa: E402
 from training.decomposer.rl import Policy, train_rl  # noqa: E402
 from training.decomposer.rollout import Rollouts  # noqa: E402
 from training.decomposer.rows import Row, load_rows, numbered  # noqa: E402
@@ -23,6 +25,7 @@ from training.decomposer.trainers import Schedule  # noqa: E402
 
 pytestmark = pytest.mark.train
 
+HEADER = b"GGUF" + struct.pack("<IQQ", 3, 0, 0)  # promises neither fields nor weights
 MANNER = Manner(temperature=0.0, max_tokens=64)
 ROW = Row(
     "one",
@@ -132,6 +135,18 @@ def test_the_completion_goes_on_where_the_prompt_ends() -> None:
     assert "Attempt: Answer: 10" in told["prompt"]
     chat = example(ROW, load_prompts())
     assert chat["completion"][0]["content"] == numbered(ROW.subquestions)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is not a GGUF file"), (b"GGUF" + bytes(90), "version 0"), (HEADER, "cannot load")],
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "none.gguf"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=words):
+        load(f"gguf:{path}", 1, tmp_path)
+    assert not (tmp_path / "base").exists()
 
 
 def test_both_stages_train_and_go_on_from_their_checkpoints(tmp_path: Path) -> None:

@@ -33,11 +33,13 @@ def export(stage: Path, out: Path, name: str, evaluation: Path | None) -> list[s
     """
     told = _training(stage)
     trained = stage / "model"
-    decomposer = load(str(trained), seed=0)
+    decomposer = load(str(trained), 0, stage)
     model, written = decomposer.model, ["merged"]
     out.mkdir(parents=True, exist_ok=True)
     if isinstance(model, PeftModel):
-        shutil.copytree(trained, out / "adapter", dirs_exist_ok=True)
+        # TRL leaves the adapter that training began with beside it, as the reference of the KL.
+        unwanted = shutil.ignore_patterns("ref", "training_args.bin")
+        shutil.copytree(trained, out / "adapter", dirs_exist_ok=True, ignore=unwanted)
         model = model.merge_and_unload()
         written.insert(0, "adapter")
     export_safetensors(model, decomposer.tokenizer, out / "merged")

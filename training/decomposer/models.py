@@ -1,13 +1,16 @@
 """Decomposers as transformers models: loading, wrapping in LoRA, saving.
 
-``micro`` is a fresh Llama of half a million parameters over the words of chain problems; anything
-else is a folder (or hub name) of a model, or of a LoRA adapter trained on one.
+``micro`` is a fresh Llama of half a million parameters over the words of chain problems;
+``gguf:FILE`` is any model that llama.cpp runs, unpacked once; anything else is a folder (or hub
+name) of a model, or of a LoRA adapter trained on one.
 """
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from datasets import disable_progress_bars
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
@@ -15,10 +18,12 @@ from transformers.utils import logging
 from agents.questions.prompting import MICRO, Prompts, load_prompts
 from reason.errors import UsageError
 from tasks.chains.examples import SYMBOLS
+from training.decomposer.unpack import unpack
 from training.micro.tokenizer import build_tokenizer
 from training.micro.trainer import MicroRecipe, build_model
 
 FRESH = "micro"
+GGUF = "gguf:"
 SHAPE = MicroRecipe(hidden=128, layers=3, heads=4, inner=256)
 
 QUIET = logging.ERROR
@@ -32,20 +37,37 @@ class Decomposer(NamedTuple):
     words: Prompts
 
 
-def load(name: str, seed: int) -> Decomposer:
-    """A decomposer to train. Raises UsageError for what is no model."""
+def load(name: str, seed: int, room: Path) -> Decomposer:
+    """A decomposer to train.
+
+    Args:
+        name: what to load.
+        seed: of a fresh model's weights.
+        room: folder in which a GGUF file is unpacked, as ``base``.
+
+    Raises UsageError for what is no model.
+    """
     logging.set_verbosity(QUIET)
     logging.disable_progress_bar()
+    disable_progress_bars()
     if name == FRESH:
         recipe = MicroRecipe(**{**SHAPE.__dict__, "seed": seed})
         tokenizer = build_tokenizer(SYMBOLS)
         return _decomposer(build_model(recipe, tokenizer), tokenizer)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        return _decomposer(_weights(Path(name)), tokenizer)
-    except (OSError, ValueError) as error:
+        folder = _unpacked(name, room) if name.startswith(GGUF) else name
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        return _decomposer(_weights(Path(folder)), tokenizer)
+    except (OSError, ValueError, LookupError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"cannot load a model from {name}: {reason}") from None
+
+
+def _unpacked(name: str, room: Path) -> str:
+    path = Path(name.removeprefix(GGUF)).expanduser().resolve()
+    folder = (room / "base").resolve()
+    unpack(path, folder, precision())
+    return str(folder)
 
 
 def _weights(path: Path) -> Any:
@@ -53,7 +75,9 @@ def _weights(path: Path) -> Any:
         return AutoModelForCausalLM.from_pretrained(str(path), dtype=precision())
     base = LoraConfig.from_pretrained(str(path)).base_model_name_or_path
     model = AutoModelForCausalLM.from_pretrained(base, dtype=precision())
-    return PeftModel.from_pretrained(model, str(path), is_trainable=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of one library about another
+        return PeftModel.from_pretrained(model, str(path), is_trainable=True)
 
 
 def _decomposer(model: Any, tokenizer: PreTrainedTokenizerBase) -> Decomposer:

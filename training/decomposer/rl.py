@@ -142,7 +142,7 @@ def train_rl(
         "policy": {**policy.__dict__, "weights": dict(policy.weights)},
     }
     claim(out, settings, restart=restart)
-    decomposer = load(model, schedule.seed)
+    decomposer = load(model, schedule.seed, out)
     lead = decomposer.words.lead("subquestions")
     book = RewardBook(rows, rollouts, lead)
     data = Dataset.from_list(
@@ -164,7 +164,6 @@ def train_rl(
         finally:  # its connections belong to the loop that the rewards ran on
             closing = asyncio.run_coroutine_threadsafe(rollouts.solver.close(), trainer.async_loop)
             closing.result()
-    decomposer.tokenizer.save_pretrained(str(out / "model"))
 
 
 def _trainer(policy: Policy) -> Any:

@@ -62,7 +62,7 @@ def train_sft(
     settings = {"stage": "sft", "model": model, "rows": len(rows), "rank": rank}
     settings |= {"schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)}}
     claim(out, settings, restart=restart)
-    decomposer = load(model, schedule.seed)
+    decomposer = load(model, schedule.seed, out)
     data = Dataset.from_list([example(row, decomposer.words) for row in rows])
     config = SFTConfig(
         **common(schedule, out),
@@ -82,4 +82,3 @@ def train_sft(
             callbacks=[watcher(on_log)],
         )
         run(trainer, out, settings)
-    decomposer.tokenizer.save_pretrained(str(out / "model"))

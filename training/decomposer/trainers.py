@@ -1,6 +1,7 @@
 """What the two stages share: settings of every TRL trainer, progress, exact resumption."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,8 +79,15 @@ def run(trainer: Any, out: Path, settings: dict[str, Any]) -> None:
     newest = last_checkpoint(out / "checkpoints")
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trainer.save_model(str(out / "model"))
-    rows = [row for row in trainer.state.log_history if "loss" in row]
-    write_json(out / "training.json", {"settings": settings, "history": rows})
+    if is_first():
+        trainer.processing_class.save_pretrained(str(out / "model"))
+        rows = [row for row in trainer.state.log_history if "loss" in row]
+        write_json(out / "training.json", {"settings": settings, "history": rows})
+
+
+def is_first() -> bool:
+    """Whether this is the first, or the only, process of a training: it alone writes."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -103,6 +111,8 @@ def claim(out: Path, settings: dict[str, Any], *, restart: bool) -> None:
             f"{out} holds a training with other {', '.join(changed)}: give the same settings, "
             "another --out, or --restart"
         )
+    if not is_first():
+        return
     if restart:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)

@@ -30,9 +30,10 @@ def export_gguf(
 ) -> None:
     """Write a float16 GGUF file; the old one is replaced only when the new one is whole.
 
-    Raises UsageError for a tokenizer that llama.cpp would read otherwise.
+    Raises UsageError for a tokenizer or positions that llama.cpp would read otherwise.
     """
     splits = _splits(tokenizer)
+    _check_positions(model)
     partial = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(partial, "llama")
@@ -56,11 +57,20 @@ def _write_shape(writer: gguf.GGUFWriter, model: LlamaForCausalLM, name: str) ->
     writer.add_block_count(config.num_hidden_layers)
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
+    width = config.head_dim
+    writer.add_key_length(width)
+    writer.add_value_length(width)
+    writer.add_rope_dimension_count(width)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+
+
+def _check_positions(model: LlamaForCausalLM) -> None:
+    kind = model.config.rope_parameters["rope_type"]
+    if kind != "default":
+        raise UsageError(f"no GGUF can be written for a model with positions scaled by {kind}")
 
 
 def _splits(tokenizer: PreTrainedTokenizerFast) -> str:
@@ -83,16 +93,17 @@ def _write_tokenizer(
 ) -> None:
     ids = tokenizer.get_vocab()
     tokens = sorted(ids, key=lambda token: ids[token])
-    special = set(tokenizer.all_special_ids)
+    control = {one["content"] for one in _backend(tokenizer)["added_tokens"] if one["special"]}
     kinds = [
-        gguf.TokenType.CONTROL if at in special else gguf.TokenType.NORMAL
-        for at in range(len(tokens))
+        gguf.TokenType.CONTROL if token in control else gguf.TokenType.NORMAL for token in tokens
     ]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(splits)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(merge_lines(tokenizer))
+    if tokenizer.bos_token_id is not None:
+        writer.add_bos_token_id(tokenizer.bos_token_id)
     writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_pad_token_id(tokenizer.pad_token_id)
     writer.add_add_bos_token(False)
