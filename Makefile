@@ -17,7 +17,9 @@ dev: $(VENV)/dev.done ## Install the product, the tests' tools and the training 
 solve: install ## Solve 6 disks of Hanoi with the embedded model
 	$(BIN)/reason solve hanoi --disks 6
 
+# Without the small general model, the tests that train it say loudly that they did not run.
 test: dev ## Run all tests
+	-$(BIN)/reason models get smollm2
 	$(BIN)/python -m pytest -n 2 --dist loadscope -rs
 
 check: dev ## Lint, formatting and types

@@ -116,7 +116,7 @@ def _reason(command: Sequence[str], folder: Path, threads: int, to: Any = None) 
     """
     environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
     done = subprocess.run(
-        [sys.executable, "-m", "reason", *command],
+        [sys.executable, "-P", "-m", "reason", *command],
         cwd=folder,
         env=environment,
         stdout=to or sys.stderr,
