@@ -19,10 +19,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from agents.retries import read_retries
 from reason.errors import ReasonError
 from reason.summary import EXIT_CODES
-from runs.journal import Totals, UsageDelta, Votes
+from runs.journal import Journal, Totals, UsageDelta, Votes
+from runs.storage import MissingJournal
 from runs.store import RunDir, open_run
 from serving.metrics import VOTES, Metrics
-from serving.run_view import config_of
+from serving.run_view import config_of, open_journal
 
 log = logging.getLogger("reason.serving")
 
@@ -39,6 +40,19 @@ class _Seen(NamedTuple):
     totals: Totals = Totals(0, 0, 0, 0, 0, 0, 0.0, 0)
     usage: Sequence[UsageDelta] = ()
     retries: Mapping[str, int] = MappingProxyType({})
+
+
+def _read(task: str, journal: Journal) -> _Seen:
+    totals = journal.totals()
+    taken_back = int(journal.get_meta("rolled_back") or 0)
+    return _Seen(
+        task,
+        journal.head().step,
+        totals.steps + taken_back,
+        totals,
+        journal.usage(),
+        read_retries(journal),
+    )
 
 
 class RunCounts:
@@ -96,22 +110,13 @@ class RunCounts:
             self._ended.labels(seen.task, STATUSES.get(exit_code, "failed")).inc()
 
     def _look(self, run: RunDir) -> None:
-        before = self._seen.get(run.path)
-        config = config_of(run)
-        if not run.has_journal:
-            self._seen[run.path] = _Seen(config.build_task().name)
-            return
-        with run.journal(config.genesis, readonly=True) as journal:
-            step, totals = journal.head().step, journal.totals()
-            seen = _Seen(
-                config.build_task().name,
-                step,
-                totals.steps + int(journal.get_meta("rolled_back") or 0),
-                totals,
-                journal.usage(),
-                read_retries(journal),
-            )
-            new = [] if before is None else journal.votes(min(before.step, step) + 1, step)
+        before, task = self._seen.get(run.path), config_of(run).build_task().name
+        try:
+            with open_journal(run) as journal:
+                seen = _read(task, journal)
+                new = journal.votes(min(before.step, seen.step) + 1, seen.step) if before else []
+        except MissingJournal:
+            seen, new = _Seen(task), []
         if before is not None:
             self._count(before, seen, new)
         self._seen[run.path] = seen
