@@ -28,6 +28,7 @@ from serving.run_view import config_of, open_journal
 log = logging.getLogger("reason.serving")
 
 STATUSES: dict[int | None, str] = {code: status for status, code in EXIT_CODES.items()}
+FAILED = "failed"  # a process that was killed, or never came to an end of its own
 OUTCOMES = {"v": "varied", "p": "plurality", "e": "escalated"}
 
 
@@ -95,6 +96,11 @@ class RunCounts:
         """A run is taken up."""
         self._seen.pop(path, None)
         self.look(path)
+        if (seen := self._seen.get(path)) is not None:  # what rises from nothing is no rise
+            for status in (*STATUSES.values(), FAILED):
+                self._ended.labels(seen.task, status)
+            for outcome in OUTCOMES.values():
+                self._undecided.labels(seen.task, outcome)
 
     def look(self, path: Path) -> None:
         """Count what has been added since the last look; the first look counts nothing."""
@@ -107,7 +113,7 @@ class RunCounts:
         """A run's process has ended, after a last look."""
         seen = self._seen.pop(path, None)
         if seen is not None:
-            self._ended.labels(seen.task, STATUSES.get(exit_code, "failed")).inc()
+            self._ended.labels(seen.task, STATUSES.get(exit_code, FAILED)).inc()
 
     def _look(self, run: RunDir) -> None:
         before, task = self._seen.get(run.path), config_of(run).build_task().name

@@ -17,6 +17,7 @@ import yaml
 
 from serving.gate import Gate
 from serving.metrics import Metrics
+from serving.run_counts import RunCounts
 
 HOME = Path(__file__).parents[2]
 DEPLOY = HOME / "deploy"
@@ -26,7 +27,9 @@ VLLM = "vllm:"  # judged by the test that starts vLLM
 def exported() -> set[str]:
     """Every name that the server's metrics page can hold."""
     names = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
-    for family in Metrics(Gate(1, 1)).registry.collect():
+    metrics = Metrics(Gate(1, 1))
+    RunCounts(metrics)
+    for family in metrics.registry.collect():
         if family.type == "counter":
             names.add(f"{family.name}_total")
         elif family.type == "histogram":
@@ -68,6 +71,12 @@ def test_a_wrong_name_would_be_seen() -> None:
         "reason_vots_total"
     }
     assert "reason_vots_total" not in exported()
+
+
+def test_whatever_is_counted_of_runs_is_on_the_dashboard() -> None:
+    shown = set().union(*(named(expression) for expression in dashboard_expressions()))
+    runs = {name for name in exported() if name.startswith("reason_run")}
+    assert runs - shown == {"reason_run_working_seconds_total"}
 
 
 def test_the_dashboard_is_whole() -> None:
