@@ -54,6 +54,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """The error responses of the routes, for the OpenAPI schema."""
 
+RUN_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **{status: RESPONSES[status] for status in (400, 401, 408, 413, 503)},
+    403: {"model": ErrorBody, "description": "Another site's page asks for a change."},
+    404: {"model": ErrorBody, "description": "There is no such run, step or question."},
+    409: {"model": ErrorBody, "description": "The run's state or files do not allow it."},
+    422: {"model": ErrorBody, "description": "The description makes no sense."},
+}
+"""The error responses of the runs API, for the OpenAPI schema."""
 
 _EVENT = {
     "type": "object",

@@ -26,6 +26,7 @@ from runs.store import RunDir
 from serving import question_sets as sets
 from serving import run_models as models
 from serving import run_view as view
+from serving.errors import RUN_RESPONSES
 from serving.run_models import Changes, NewRun, Progress, UnknownRun
 from serving.runs_service import Item, RunsService
 from serving.workers import Conflict
@@ -101,7 +102,11 @@ def runs_router(service: RunsService) -> APIRouter:
         await service.close()
 
     router = APIRouter(
-        prefix="/api/runs", tags=["runs"], lifespan=lifespan, dependencies=[Depends(tell_errors)]
+        prefix="/api/runs",
+        tags=["runs"],
+        lifespan=lifespan,
+        dependencies=[Depends(tell_errors)],
+        responses=RUN_RESPONSES,
     )
     _add_progress(router, service)
     _add_pages(router, service)
