@@ -26,7 +26,7 @@ from runs.store import RunDir
 from serving import question_sets as sets
 from serving import run_models as models
 from serving import run_view as view
-from serving.errors import RUN_RESPONSES
+from serving.errors import RUN_RESPONSES, STREAM_RESPONSES
 from serving.run_models import Changes, NewRun, Progress, UnknownRun
 from serving.runs_service import Item, RunsService
 from serving.workers import Conflict
@@ -151,7 +151,7 @@ def _add_progress(router: APIRouter, service: RunsService) -> None:
             summary=run.summary(),
         )
 
-    @router.get("/{run_id}/events", response_class=EventSourceResponse)
+    @router.get("/{run_id}/events", response_class=EventSourceResponse, responses=STREAM_RESPONSES)
     async def events(run: Annotated[RunDir, run_dir]) -> AsyncIterator[ServerSentEvent]:
         """``progress`` about once a second while the run is under way, then ``summary``."""
         while True:
