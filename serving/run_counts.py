@@ -17,7 +17,6 @@ from typing import NamedTuple
 from prometheus_client import Counter, Gauge, Histogram
 
 from agents.retries import read_retries
-from reason.errors import ReasonError
 from reason.summary import EXIT_CODES
 from runs.journal import Journal, Totals, UsageDelta, Votes
 from runs.storage import MissingJournal
@@ -106,7 +105,7 @@ class RunCounts:
         """Count what has been added since the last look; the first look counts nothing."""
         try:
             self._look(open_run(path))
-        except ReasonError as error:  # the run goes on, and a later look counts all of it
+        except Exception as error:  # counting must not harm a run; a later look counts all of it
             log.warning("the counts of run %s must wait: %s", path.name, error)
 
     def end(self, path: Path, exit_code: int | None) -> None:
