@@ -21,6 +21,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agents.executor import Executor, interrupted
 from agents.microagent import Microagent
 from agents.planning import Planner
+from agents.retries import Retries
 from agents.status import RunStatus, StopSwitch
 from reason.errors import ReasonError
 from reason.telemetry import span
@@ -50,6 +51,7 @@ class Mission:
 
     Attributes:
         genesis: start of the journal's hash chain.
+        retries: of the session's engines.
         planner: settles by measuring what the user left open, if anything.
     """
 
@@ -60,6 +62,7 @@ class Mission:
     status: RunStatus
     switch: StopSwitch
     genesis: bytes
+    retries: Retries
     planner: Planner | None = None
 
     async def plan(self, state: RunState) -> RunState:
@@ -93,7 +96,10 @@ class Mission:
     async def _execute(self) -> RunState:
         self.status.phase = "execute"
         with span("reason.chunk", first_step=self.executor.step + 1):
-            await self.executor.run_chunk(CHUNK_STEPS, CHUNK_SECONDS)
+            try:
+                await self.executor.run_chunk(CHUNK_STEPS, CHUNK_SECONDS)
+            finally:
+                self.retries.keep()
         return self._next()
 
     def _next(self) -> RunState:

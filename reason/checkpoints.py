@@ -49,7 +49,8 @@ async def _postgres_saver(server: Server) -> AsyncIterator[BaseCheckpointSaver[s
         from psycopg.rows import dict_row
         from psycopg_pool import AsyncConnectionPool
 
-        from runs.postgres import CHECKPOINT_SCHEMA, connect_options
+        from runs.postgres import CHECKPOINT_SCHEMA
+        from runs.postgres_link import connect_options
     except ImportError:
         raise UsageError(NO_EXTRA) from None
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -24,6 +24,7 @@ from agents.pilot import Pilot
 from agents.pipeline import Draft, ModelDraft, Pipeline, TaskDraft
 from agents.planning import MixturePlanner, PilotPlanner, Planner
 from agents.policy import VotePolicy
+from agents.retries import Retries
 from agents.spending import Spending
 from agents.status import RunStatus, StopSwitch
 from engines.base import Engine
@@ -194,10 +195,10 @@ async def run_session(
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(run.journal(config.genesis))
         reach("journal-open")
-        engines = await stack.enter_async_context(
-            open_engines(model_specs(options), engine_options(task, options))
-        )
-        mission = _mission(config, task, journal, engines, status, switch)
+        retries = Retries(journal)
+        how = replace(engine_options(task, options), retried=retries.add)
+        engines = await stack.enter_async_context(open_engines(model_specs(options), how))
+        mission = _mission(config, task, journal, engines, retries, status, switch)
         saver = await stack.enter_async_context(open_saver(run))
         thread: RunnableConfig = {**thread_of(run), "recursion_limit": RECURSION_LIMIT}
         graph = build_graph(mission, saver)
@@ -213,6 +214,7 @@ def _mission(
     task: Task,
     journal: Journal,
     engines: list[Engine],
+    retries: Retries,
     status: RunStatus,
     switch: StopSwitch,
 ) -> Mission:
@@ -239,6 +241,7 @@ def _mission(
         status,
         switch,
         config.genesis,
+        retries,
         planner=_planner(options, agent, journal),
     )
 

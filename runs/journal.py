@@ -21,10 +21,20 @@ from typing import Self
 
 from reason.errors import ReasonError, UsageError
 from runs import killpoints, schema
-from runs.rows import Head, SampleRow, StepRow, Sums, Totals, UsageDelta, chain
+from runs.rows import Head, SampleRow, StepRow, Sums, Totals, UsageDelta, Votes, chain
 from runs.storage import Place, Values, Work, open_storage
 
-__all__ = ["Head", "Journal", "SampleRow", "StepRow", "Sums", "Totals", "UsageDelta", "chain"]
+__all__ = [
+    "Head",
+    "Journal",
+    "SampleRow",
+    "StepRow",
+    "Sums",
+    "Totals",
+    "UsageDelta",
+    "Votes",
+    "chain",
+]
 
 
 class Journal:
@@ -193,6 +203,10 @@ class Journal:
     def sums(self, first: int, last: int) -> Sums:
         """What steps ``first`` to ``last`` come to, added up by the database."""
         return Sums(*self._storage.query(schema.SUMS, (first, last))[0])
+
+    def votes(self, first: int, last: int) -> list[Votes]:
+        """How many votes steps ``first`` to ``last`` took, counted by the database."""
+        return [Votes(*row) for row in self._storage.query(schema.VOTES, (first, last))]
 
     def hardest(self, count: int) -> list[StepRow]:
         """The steps that took the most answers, the earlier first among equals."""

@@ -1,4 +1,4 @@
-r"""A journal in PostgreSQL: a schema of its own for every run, one writing session at a time.
+"""A journal in PostgreSQL: a schema of its own for every run, one writing session at a time.
 
 *One writer.* A session that writes holds an advisory lock, which the server frees when the
 connection ends, however its holder died; keepalives see to it that a vanished machine is noticed
@@ -12,53 +12,29 @@ writer's mark beside the count, and it is read before anything is written again,
 twice.
 
 A commit is one round trip: its statements go out together (pipeline mode) and are prepared once.
-Text is stored with ``\`` doubled and NUL, which PostgreSQL's text cannot hold, as ``\0``.
 """
 
 import hashlib
 import itertools
-import logging
-import os
-import re
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 import psycopg
-from psycopg.abc import Buffer
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.sql import SQL, Identifier
-from psycopg.types.numeric import Int8Dumper
-from psycopg.types.string import StrDumperUnknown, TextLoader
 
 from reason.errors import ReasonError, StorageError, UsageError
 from runs import killpoints, schema
+from runs.postgres_link import KEEPALIVE, Connection, dial, fetch, one_line, to_sql
 from runs.storage import MissingJournal, Server, Values, Work
 
 LOCK_SECONDS = 5.0  # how long the session of a process just killed may take to go
 RETRY_SECONDS = 20.0  # how long a server that went away is waited for
 PAUSE_SECONDS = 0.1
 COMMITS = 5  # attempts at one commit, each on a new connection
-
-# A client that vanished is noticed, and its lock freed, before it has waited in vain to come back;
-# so is a server that vanished. What the URL says of these goes before.
-KEEPALIVE = {
-    "tcp_keepalives_idle": "5",
-    "tcp_keepalives_interval": "3",
-    "tcp_keepalives_count": "3",
-}
-LIBPQ = {
-    "connect_timeout": 10,
-    "keepalives_idle": 5,
-    "keepalives_interval": 3,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-PSYCOPG = {"autocommit": True, "prepare_threshold": 0}
 
 # Where the count is another one, this sets it to NULL, which the table does not allow.
 ADVANCE = "UPDATE fence SET writer = ?, commits = CASE commits WHEN ? THEN commits + 1 END"
@@ -72,10 +48,6 @@ HOLDER = """SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a US
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
     AND ((l.classid::bigint << 32) | l.objid::bigint) = ?"""
 
-# Errors come back as exceptions; what psycopg logs beside them would only be a second voice.
-logging.getLogger("psycopg").addHandler(logging.NullHandler())
-
-Connection = psycopg.Connection[Any]
 T = TypeVar("T")
 
 
@@ -95,7 +67,7 @@ class PostgresStorage:
 
     def _session(self) -> Connection:
         """A new connection, which holds the lock if it is to write."""
-        db = _dial(self._server.url)
+        db = dial(self._server.url)
         try:
             options = {"search_path": self._server.schema}
             if self._readonly:
@@ -117,9 +89,9 @@ class PostgresStorage:
     def _lock(self, db: Connection) -> None:
         key = _lock_key(self._server.schema)
         end = time.monotonic() + LOCK_SECONDS
-        while not _fetch(db, "SELECT pg_try_advisory_lock(?)", (key,))[0][0]:
+        while not fetch(db, "SELECT pg_try_advisory_lock(?)", (key,))[0][0]:
             if time.monotonic() >= end:
-                holders = ", ".join(str(name) for (name,) in _fetch(db, HOLDER, (key,)))
+                holders = ", ".join(str(name) for (name,) in fetch(db, HOLDER, (key,)))
                 raise UsageError(
                     f"{self._server} is being written by another process ({holders or 'unknown'}): "
                     "wait until it ends, or stop it"
@@ -141,7 +113,7 @@ class PostgresStorage:
                 home = SQL("CREATE SCHEMA {}").format(Identifier(self._server.schema))
                 self._db.execute(home)
                 self._db.execute(schema.POSTGRES.encode(), prepare=False)
-                self._db.cursor().executemany(_sql(schema.SET_META), meta.items())
+                self._db.cursor().executemany(to_sql(schema.SET_META), meta.items())
                 killpoints.reach("inside-create")
         except psycopg.Error as error:
             raise self._write_fault(error) from None
@@ -153,16 +125,16 @@ class PostgresStorage:
     def query(self, sql: str, values: Values = ()) -> list[Any]:
         """All rows of a query."""
         try:
-            return self._persist(lambda: _fetch(self._db, sql, values))
+            return self._persist(lambda: fetch(self._db, sql, values))
         except psycopg.Error as error:
             raise self._read_fault(error) from None
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Any]:
         """The rows of a query, over a connection of their own, so that nothing disturbs them."""
         try:
-            with _dial(self._server.url) as db:
+            with dial(self._server.url) as db:
                 db.execute("SELECT set_config('search_path', %s, false)", (self._server.schema,))
-                yield from db.cursor().stream(_sql(sql), values)
+                yield from db.cursor().stream(to_sql(sql), values)
         except psycopg.Error as error:
             raise self._read_fault(error) from None
 
@@ -188,7 +160,7 @@ class PostgresStorage:
             with self._db.pipeline():
                 self._db.execute("BEGIN")
                 for sql, rows in work:
-                    self._db.cursor().executemany(_sql(sql), rows)
+                    self._db.cursor().executemany(to_sql(sql), rows)
                 killpoints.reach(point)
                 self._db.execute("COMMIT")
         except BaseException:
@@ -223,7 +195,7 @@ class PostgresStorage:
     def _give_up(self, loss: psycopg.Error, error: ReasonError) -> NoReturn:
         self._patience = 0.0  # whoever asks next, to charge or to sum up, need not wait again
         raise StorageError(
-            f"lost the connection to {self._server.url} ({_line(loss)}) and cannot get it back: "
+            f"lost the connection to {self._server.url} ({one_line(loss)}) and cannot get it back: "
             f"{error}; once that is mended, {self._resume}"
         ) from None
 
@@ -246,7 +218,7 @@ class PostgresStorage:
         return f"`reason runs resume {self._server.run}`"
 
     def _read_fault(self, error: psycopg.Error) -> ReasonError:
-        text = _line(error)
+        text = one_line(error)
         if isinstance(error, psycopg.OperationalError | psycopg.errors.InsufficientPrivilege):
             return StorageError(f"cannot read {self._server}: {text}; mend that, then try again")
         return UsageError(f"{self._server} is not an intact reason journal ({text}): restore it")
@@ -262,99 +234,35 @@ class PostgresStorage:
                 f"disk full while writing {self._server}: free some space, then {self._resume}"
             )
         return StorageError(
-            f"cannot write {self._server}: {_line(error)}; once that is mended, {self._resume}"
+            f"cannot write {self._server}: {one_line(error)}; once that is mended, {self._resume}"
         )
 
 
 def check(url: str) -> None:
     """Open a connection and close it. Raises UsageError or StorageError, as a journal would."""
-    _dial(url).close()
+    dial(url).close()
 
 
 def drop_checkpoints(server: Server) -> None:
     """Drop what LangGraph's checkpointer keeps under the run's schema name. Raises StorageError."""
     try:
-        with _dial(server.url) as db:
+        with dial(server.url) as db:
             for table in CHECKPOINT_TABLES:
                 name = f"{CHECKPOINT_SCHEMA}.{table}"
-                if _fetch(db, "SELECT to_regclass(?)", (name,))[0][0] is not None:
+                if fetch(db, "SELECT to_regclass(?)", (name,))[0][0] is not None:
                     where = Identifier(CHECKPOINT_SCHEMA, table)
                     delete = SQL("DELETE FROM {} WHERE thread_id = %s").format(where)
                     db.execute(delete, (server.schema,))
     except psycopg.Error as error:
-        raise StorageError(f"cannot drop checkpoints in {server.url}: {_line(error)}") from None
+        raise StorageError(f"cannot drop checkpoints in {server.url}: {one_line(error)}") from None
 
 
 def drop_schema(server: Server) -> None:
     """Drop a journal for good."""
-    with _dial(server.url) as db:
+    with dial(server.url) as db:
         db.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(server.schema)))
-
-
-def connect_options(url: str) -> dict[str, Any]:
-    """What every connection is opened with. Raises UsageError for what is no URL."""
-    try:
-        options = conninfo_to_dict(url)
-    except psycopg.Error as error:
-        raise UsageError(f"{url} is no PostgreSQL URL: {_line(error)}") from None
-    who = f"reason pid {os.getpid()} on {_host()}"[:63]
-    return {**LIBPQ, "fallback_application_name": who, **options, **PSYCOPG}
-
-
-def connect_fault(error: psycopg.Error, url: str) -> ReasonError:
-    """The error for a connection that cannot be opened; the server gives no code, only words."""
-    text = _line(error).removeprefix("connection failed: ")
-    if re.search(r"password|pg_hba|authentication", text):
-        return UsageError(f"{url}: {text}; set PGPASSWORD or put the password into ~/.pgpass")
-    if re.search(r'(database|role) "[^"]*" does not exist', text):
-        return UsageError(f"{url}: {text}; make it first (createdb, createuser), or mend the URL")
-    return StorageError(f"cannot reach {url}: {text}; start the server or mend the URL")
-
-
-def _dial(url: str) -> Connection:
-    options = connect_options(url)
-    try:
-        db: Connection = psycopg.connect(**options)
-    except psycopg.Error as error:
-        raise connect_fault(error, url) from None
-    db.adapters.register_dumper(str, _Text)
-    db.adapters.register_loader("text", _TextLoader)
-    db.adapters.register_dumper(int, Int8Dumper)  # one type for all, so one prepared statement
-    return db
-
-
-def _fetch(db: Connection, sql: str, values: Values = ()) -> list[Any]:
-    return db.execute(_sql(sql), values).fetchall()
-
-
-def _sql(sql: str) -> bytes:
-    return sql.replace("?", "%s").encode()
 
 
 def _lock_key(name: str) -> int:
     """63 bits of the schema's name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
-
-
-def _line(error: psycopg.Error) -> str:
-    """An error in one line: a server adds details and hints on lines of their own."""
-    return " ".join(str(error).strip().split("\n")[0].split())[:200]
-
-
-def _host() -> str:
-    return socket.gethostname().partition(".")[0]
-
-
-class _Text(StrDumperUnknown):
-    def dump(self, obj: str) -> Buffer | None:
-        if "\\" in obj or "\0" in obj:
-            obj = obj.replace("\\", "\\\\").replace("\0", "\\0")
-        return super().dump(obj)
-
-
-class _TextLoader(TextLoader):
-    def load(self, data: Buffer) -> bytes | str:
-        text = super().load(data)
-        if isinstance(text, str) and "\\" in text:
-            return re.sub(r"\\(.)", lambda found: "\0" if found[1] == "0" else found[1], text)
-        return text

@@ -91,6 +91,18 @@ class Sums(NamedTuple):
     most: int
 
 
+class Votes(NamedTuple):
+    """How many steps took ``votes`` valid votes and were decided in one way.
+
+    ``how`` is the tally's mark: empty for a vote that was decided, else the first letter of
+    ``varied``, ``plurality`` or ``escalated``.
+    """
+
+    votes: int
+    how: str
+    steps: int
+
+
 def chain(previous: bytes, step: int, action: str, state: str) -> bytes:
     """The hash of a step: SHA-256 over previous hash, number, action and state.
 

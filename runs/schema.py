@@ -78,6 +78,10 @@ META = "SELECT value FROM meta WHERE key = ?"
 SUMS = """SELECT count(*), coalesce(sum(votes), 0), coalesce(sum(flagged), 0),
     coalesce(max(votes + flagged), 0) FROM steps WHERE step BETWEEN ? AND ?"""
 
+VOTES = """SELECT votes, CASE WHEN substr(tally, 1, 1) IN ('v', 'p', 'e')
+    THEN substr(tally, 1, 1) ELSE '' END AS how, count(*) FROM steps
+    WHERE step BETWEEN ? AND ? GROUP BY votes, how"""
+
 HARDEST = """SELECT step, action, state, votes, flagged, rounds, tally, prompt_tokens,
     completion_tokens, surplus FROM steps ORDER BY votes + flagged DESC, step LIMIT ?"""
 

@@ -7,23 +7,18 @@ whose vote was not decided ends with ``length``, a decided one with ``stop``.
 
 import json
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from fastapi.sse import format_sse_event
 
 from agents.questions.answering import Answered
 from agents.questions.desk import Call
-from serving.errors import QUESTION_RESPONSES, of_any
+from serving.errors import QUESTION_RESPONSES
+from serving.replies import reply
 from serving.requests import ChatRequest
 from serving.service import Job, Service
 from serving.words import account, final_words, progress_line
-from serving.work import ClientGone, EventStream, answer_waiting, progress
-
-GONE = 499  # what logs and metrics call a request whose client left
 
 
 def chat_router(service: Service) -> APIRouter:
@@ -34,14 +29,7 @@ def chat_router(service: Service) -> APIRouter:
     async def complete(request: Request, body: ChatRequest) -> Response:
         """Answer the last message of the user."""
         job = service.take(body.model, body.question, body.options(body.cap))
-        form = _Form(job, body)
-        if body.stream:
-            return EventStream(_frames(service, job, form), service.gate)
-        try:
-            answered = await answer_waiting(service, job, request.receive)
-        except ClientGone:
-            return Response(status_code=GONE)
-        return JSONResponse(form.whole(answered))
+        return await reply(service, request, job, _Form(job, body), bool(body.stream))
 
     return router
 
@@ -55,7 +43,7 @@ class _Form:
             "created": int(time.time()),
             "model": body.model,
         }
-        self.with_usage = bool(body.stream_options and body.stream_options.include_usage)
+        self._with_usage = bool(body.stream_options and body.stream_options.include_usage)
 
     def whole(self, answered: Answered) -> dict[str, Any]:
         """An answer that is not streamed."""
@@ -65,49 +53,47 @@ class _Form:
             **self._head,
             "object": "chat.completion",
             "choices": [choice],
-            "usage": usage(answered),
+            "usage": _usage(answered),
             "reason": account(answered),
         }
 
-    def delta(self, **delta: str) -> bytes:
-        """A piece of a streamed answer."""
+    def opening(self) -> list[bytes]:
+        """Who speaks."""
+        return [self._delta(role="assistant", content="")]
+
+    def call(self, call: Call) -> bytes:
+        """A line for each inner answer."""
+        return self._delta(reasoning_content=progress_line(call))
+
+    def ending(self, answered: Answered) -> list[bytes]:
+        """The answer, why it ended, and the usage if that was asked for."""
+        choice = {"index": 0, "delta": {}, "finish_reason": _end(answered)}
+        said = self._delta(content=final_words(answered))
+        last = self._chunk([choice], reason=account(answered))
+        return [said, last, *([self._chunk([], usage=_usage(answered))] * self._with_usage)]
+
+    def failure(self, error: dict[str, Any]) -> bytes:
+        """An error as OpenAI's client reads it out of a stream."""
+        return _frame({"error": error})
+
+    def closing(self) -> list[bytes]:
+        """The mark of the end."""
+        return [format_sse_event(data_str="[DONE]")]
+
+    def _delta(self, **delta: str) -> bytes:
         return self._chunk([{"index": 0, "delta": delta, "finish_reason": None}])
 
-    def ending(self, answered: Answered) -> bytes:
-        """The last pieces: why it ended, and the usage if that was asked for."""
-        choice = {"index": 0, "delta": {}, "finish_reason": _end(answered)}
-        last = self._chunk([choice], reason=account(answered))
-        return last + self._chunk([], usage=usage(answered)) if self.with_usage else last
-
     def _chunk(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        none = {"usage": None} if self.with_usage else {}
+        none = {"usage": None} if self._with_usage else {}
         chunk = {**self._head, "object": "chat.completion.chunk", "choices": choices}
-        return frame({**chunk, **none, **more})
+        return _frame({**chunk, **none, **more})
 
 
-async def _frames(service: Service, job: Job, form: _Form) -> AsyncGenerator[bytes, None]:
-    yield form.delta(role="assistant", content="")
-    try:
-        async with aclosing(progress(service, job)) as all_news:
-            async for news in all_news:
-                if news is None:
-                    yield KEEPALIVE_COMMENT
-                elif isinstance(news, Call):
-                    yield form.delta(reasoning_content=progress_line(news))
-                else:
-                    yield form.delta(content=final_words(news))
-                    yield form.ending(news)
-    except Exception as error:
-        yield frame(of_any(error).body)
-    yield format_sse_event(data_str="[DONE]")
-
-
-def frame(data: dict[str, Any]) -> bytes:
-    """One server-sent event."""
+def _frame(data: dict[str, Any]) -> bytes:
     return format_sse_event(data_str=json.dumps(data))
 
 
-def usage(answered: Answered) -> dict[str, int]:
+def _usage(answered: Answered) -> dict[str, int]:
     """Tokens of all inner calls together."""
     prompt, completion = answered.prompt_tokens, answered.completion_tokens
     return {

@@ -7,6 +7,7 @@ client sent never comes back in a form that cannot be encoded.
 import difflib
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -54,6 +55,23 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 """The error responses of the routes, for the OpenAPI schema."""
 
+RUN_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **{status: RESPONSES[status] for status in (400, 401, 408, 413, 503)},
+    403: {"model": ErrorBody, "description": "Another site's page asks for a change."},
+    404: {"model": ErrorBody, "description": "There is no such run, step or question."},
+    409: {"model": ErrorBody, "description": "The run's state or files do not allow it."},
+    422: {"model": ErrorBody, "description": "The description makes no sense."},
+}
+"""The error responses of the runs API, for the OpenAPI schema."""
+
+STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": response["description"],
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+    }
+    for status, response in RUN_RESPONSES.items()
+}
+"""The same where success is a stream: its errors are JSON all the same."""
 
 _EVENT = {
     "type": "object",
@@ -144,6 +162,8 @@ def refused(error: RequestValidationError) -> ApiError:
 
 
 def _unknown(path: list[str]) -> str:
+    if path[0] != "reason":
+        return f"{'.'.join(path)}: unknown option"
     known = list(ReasonOptions.model_fields)
     near = difflib.get_close_matches(path[-1], known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
@@ -167,7 +187,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        said = str(error.detail) if error.status_code != 404 else "there is nothing at this path"
+        nothing = error.detail == HTTPStatus.NOT_FOUND.phrase  # said by the router, not by a route
+        said = "there is nothing at this path" if nothing else str(error.detail)
         return ApiError(error.status_code, said, headers=error.headers).response()
 
     @app.exception_handler(Exception)

@@ -1,7 +1,9 @@
 """What the server counts, for Prometheus; each application has a registry of its own.
 
-Tokens and dollars are counted as answers come in, so that questions which fail or are cancelled
-are in the bill. Labels take few values by construction: routes, not paths; strategies, not names.
+Tokens and dollars of questions are counted as answers come in, so that questions which fail or are
+cancelled are in the bill; those of runs as their journals tell (:mod:`serving.run_counts`). Labels
+take few values: routes, not paths; strategies and tasks, not names. Models are named by whoever
+starts a run, so of those only so many have a label of their own.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,9 @@ from serving.gate import Gate
 
 VOTES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256, 1024)
 SECONDS = (0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800)
+MODELS = 100  # with a label of their own
+OTHERS = "other"
+LONGEST = 100  # characters of a model's name
 
 
 class Metrics:
@@ -26,6 +31,7 @@ class Metrics:
 
     def __init__(self, gate: Gate) -> None:
         self.registry = registry = CollectorRegistry()
+        self._models: set[str] = set()
         ProcessCollector(registry=registry)
         labels = ("strategy",)
         self.requests = Counter(
@@ -57,7 +63,10 @@ class Metrics:
             registry=registry,
         )
         self.tokens = Counter(
-            "reason_tokens", "Tokens of inner calls.", ("model", "direction"), registry=registry
+            "reason_tokens",
+            "Tokens of questions and runs.",
+            ("model", "direction"),
+            registry=registry,
         )
         self.usd = Counter(
             "reason_cost_usd",
@@ -80,15 +89,31 @@ class Metrics:
         """Count the tokens and dollars of answers that came in."""
         prompt = sum(sample.prompt_tokens for sample in samples)
         completion = sum(sample.completion_tokens for sample in samples)
-        self.tokens.labels(engine.model, "prompt").inc(prompt)
-        self.tokens.labels(engine.model, "completion").inc(completion)
+        dollars = None
         if engine.price is not None:
-            dollars = prompt * engine.price[0] + completion * engine.price[1]
-            self.usd.labels(engine.model).inc(dollars / 1e6)
+            dollars = (prompt * engine.price[0] + completion * engine.price[1]) / 1e6
+        self.spent(engine.model, prompt, completion, dollars)
 
-    def retried(self, model: str) -> None:
-        """Count a further attempt; the engines call it."""
-        self.retries.labels(model).inc()
+    def spent(self, model: str, prompt: int, completion: int, dollars: float | None) -> None:
+        """Count tokens, and dollars where the price is known."""
+        label = self._label(model)
+        self.tokens.labels(label, "prompt").inc(prompt)
+        self.tokens.labels(label, "completion").inc(completion)
+        if dollars is not None:
+            self.usd.labels(label).inc(dollars)
+
+    def retried(self, model: str, times: int = 1) -> None:
+        """Count further attempts; the engines call it."""
+        self.retries.labels(self._label(model)).inc(times)
+
+    def _label(self, model: str) -> str:
+        """A model's label: its name, as long as there are not too many of them."""
+        name = model[:LONGEST]
+        if name not in self._models:
+            if len(self._models) >= MODELS:
+                return OTHERS
+            self._models.add(name)
+        return name
 
     def answered(self, strategy: str, answered: Answered) -> None:
         """Count the votes of a question that came to its end."""

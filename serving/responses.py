@@ -5,21 +5,18 @@ Nothing is stored, so a response cannot be fetched again or gone on with.
 
 import json
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from agents.questions.answering import Answered
-from serving.chat import GONE
-from serving.errors import QUESTION_RESPONSES, of_any
+from agents.questions.desk import Call
+from serving.errors import QUESTION_RESPONSES
+from serving.replies import reply
 from serving.requests import ResponsesRequest
 from serving.service import Job, Service
 from serving.words import account, final_words
-from serving.work import ClientGone, EventStream, answer_waiting, progress
 
 
 def responses_router(service: Service) -> APIRouter:
@@ -30,14 +27,7 @@ def responses_router(service: Service) -> APIRouter:
     async def respond(request: Request, body: ResponsesRequest) -> Response:
         """Answer the input."""
         job = service.take(body.model, body.question, body.options(body.max_output_tokens))
-        form = _Form(job, body)
-        if body.stream:
-            return EventStream(_events(service, job, form), service.gate)
-        try:
-            answered = await answer_waiting(service, job, request.receive)
-        except ClientGone:
-            return Response(status_code=GONE)
-        return JSONResponse(form.ended(answered))
+        return await reply(service, request, job, _Form(job, body), bool(body.stream))
 
     return router
 
@@ -62,70 +52,63 @@ class _Form:
             "incomplete_details": None,
         }
 
-    def begun(self) -> dict[str, Any]:
-        """The response while it is worked on."""
-        return {**self._head, "status": "in_progress", "output": [], "usage": None}
-
-    def ended(self, answered: Answered) -> dict[str, Any]:
+    def whole(self, answered: Answered) -> dict[str, Any]:
         """The response with its answer."""
         decided = answered.outcome.decided
         return {
             **self._head,
             "status": "completed" if decided else "incomplete",
             "incomplete_details": None if decided else {"reason": "max_output_tokens"},
-            "output": [self.item(final_words(answered), "completed" if decided else "incomplete")],
+            "output": [self._item(final_words(answered), "completed" if decided else "incomplete")],
             "usage": _usage(answered),
             "reason": account(answered),
         }
 
-    def item(self, text: str | None, status: str) -> dict[str, Any]:
-        """The message that holds the answer."""
+    def opening(self) -> list[bytes]:
+        """The response while it is worked on."""
+        begun = {**self._head, "status": "in_progress", "output": [], "usage": None}
+        kinds = ("response.created", "response.in_progress")
+        return [self._event(kind, response=begun) for kind in kinds]
+
+    def call(self, call: Call) -> bytes:
+        """Nothing but a sign of life: this form has no event for it."""
+        return KEEPALIVE_COMMENT
+
+    def ending(self, answered: Answered) -> list[bytes]:
+        """The answer, wrapped as this form wants it, and the response that holds it."""
+        whole, event = self.whole(answered), self._event
+        (item,) = whole["output"]
+        (part,) = item["content"]
+        begun, text = self._item(None, "in_progress"), part["text"]
+        at = {"item_id": self._item_id, "output_index": 0, "content_index": 0}
+        return [
+            event("response.output_item.added", output_index=0, item=begun),
+            event("response.content_part.added", **at, part=_part("")),
+            event("response.output_text.delta", **at, delta=text, logprobs=[]),
+            event("response.output_text.done", **at, text=text, logprobs=[]),
+            event("response.content_part.done", **at, part=part),
+            event("response.output_item.done", output_index=0, item=item),
+            event(f"response.{whole['status']}", response=whole),
+        ]
+
+    def failure(self, error: dict[str, Any]) -> bytes:
+        """An error as OpenAI's client reads it out of a stream."""
+        told = {name: error[name] for name in ("message", "code", "param")}
+        return self._event("error", **told)
+
+    def closing(self) -> list[bytes]:
+        """Nothing: the last event says that it is the last."""
+        return []
+
+    def _item(self, text: str | None, status: str) -> dict[str, Any]:
         content = [] if text is None else [_part(text)]
         head = {"id": self._item_id, "type": "message", "role": "assistant"}
         return {**head, "status": status, "content": content}
 
-    def event(self, kind: str, **fields: Any) -> bytes:
-        """One event."""
+    def _event(self, kind: str, **fields: Any) -> bytes:
         data = {"type": kind, "sequence_number": self._sent, **fields}
         self._sent += 1
         return format_sse_event(event=kind, data_str=json.dumps(data))
-
-    def at(self) -> dict[str, Any]:
-        """Where in the response a piece of text belongs."""
-        return {"item_id": self._item_id, "output_index": 0, "content_index": 0}
-
-
-async def _events(service: Service, job: Job, form: _Form) -> AsyncGenerator[bytes, None]:
-    yield form.event("response.created", response=form.begun())
-    yield form.event("response.in_progress", response=form.begun())
-    try:
-        async with aclosing(progress(service, job)) as all_news:
-            async for news in all_news:
-                if isinstance(news, Answered):
-                    for event in _answer_events(form, form.ended(news)):
-                        yield event
-                else:
-                    yield KEEPALIVE_COMMENT
-    except Exception as error:
-        detail = of_any(error).body["error"]
-        told = {"message": detail["message"], "code": detail["code"], "param": detail["param"]}
-        yield form.event("error", **told)
-
-
-def _answer_events(form: _Form, ended: dict[str, Any]) -> list[bytes]:
-    (item,) = ended["output"]
-    (part,) = item["content"]
-    text, at = part["text"], form.at()
-    begun, empty = form.item(None, "in_progress"), _part("")
-    return [
-        form.event("response.output_item.added", output_index=0, item=begun),
-        form.event("response.content_part.added", **at, part=empty),
-        form.event("response.output_text.delta", **at, delta=text, logprobs=[]),
-        form.event("response.output_text.done", **at, text=text, logprobs=[]),
-        form.event("response.content_part.done", **at, part=part),
-        form.event("response.output_item.done", output_index=0, item=item),
-        form.event(f"response.{ended['status']}", response=ended),
-    ]
 
 
 def _part(text: str) -> dict[str, Any]:

@@ -1,32 +1,27 @@
 """``/api/runs``: the runs of this server's directory over HTTP; see docs/dashboard.md.
 
 Every list is paged and every page is bounded, so no request can ask for a whole journal. Ids are
-names of directories, never paths. What is wrong is told in one line: 404 for
-what is not there, 409 for what the run's state or files do not allow, 422 for a bad description,
-503 where the storage fails.
-
-A request that changes something must not come from another site's page: browsers say where it
-comes from, and where they do, it must be here.
+names of directories, never paths.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
-from reason.errors import ReasonError, StorageError, UsageError
+from reason.errors import UsageError
 from runs.store import RunDir
 from serving import question_sets as sets
 from serving import run_models as models
 from serving import run_view as view
-from serving.run_models import Changes, NewRun, Progress, UnknownRun
+from serving.errors import RUN_RESPONSES, STREAM_RESPONSES
+from serving.run_guards import refuse_other_sites, refuse_unspeakable, tell_errors
+from serving.run_models import Changes, NewRun, Progress
 from serving.runs_service import Item, RunsService
 from serving.workers import Conflict
 
@@ -56,42 +51,6 @@ class Shown(BaseModel):
     summary: dict[str, Any] | None = None
 
 
-def tell_errors() -> Iterator[None]:
-    """Turn the project's errors into HTTP's."""
-    try:
-        yield
-    except UnknownRun as error:
-        raise HTTPException(404, str(error)) from None
-    except Conflict as error:
-        raise HTTPException(409, str(error)) from None
-    except StorageError as error:
-        raise HTTPException(503, str(error)) from None
-    except ReasonError as error:
-        raise HTTPException(409, str(error)) from None
-
-
-def refuse_other_sites(request: Request) -> None:
-    """Refuse a change that another site's page asks for; programs send neither header."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is None and origin is not None:  # a page that came without TLS from another machine
-        same = urlsplit(origin).netloc == request.headers.get("host")
-        site = "same-origin" if same else "cross-site"
-    if site not in (None, "same-origin", "none"):
-        raise HTTPException(403, "asked for by another site's page")
-
-
-async def refuse_unspeakable(request: Request) -> None:
-    """Refuse half characters, NaN and infinities: Python reads them, no answer can quote them."""
-    try:
-        value = json.loads(await request.body() or b"null")
-    except (ValueError, RecursionError):
-        return  # told by the validation of the body
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        raise HTTPException(422, "the body holds what JSON cannot say") from None
-
-
 def runs_router(service: RunsService) -> APIRouter:
     """The router; including it in an app also lets the app's end stop the runs under way."""
 
@@ -101,7 +60,11 @@ def runs_router(service: RunsService) -> APIRouter:
         await service.close()
 
     router = APIRouter(
-        prefix="/api/runs", tags=["runs"], lifespan=lifespan, dependencies=[Depends(tell_errors)]
+        prefix="/api/runs",
+        tags=["runs"],
+        lifespan=lifespan,
+        dependencies=[Depends(tell_errors)],
+        responses=RUN_RESPONSES,
     )
     _add_progress(router, service)
     _add_pages(router, service)
@@ -146,7 +109,7 @@ def _add_progress(router: APIRouter, service: RunsService) -> None:
             summary=run.summary(),
         )
 
-    @router.get("/{run_id}/events", response_class=EventSourceResponse)
+    @router.get("/{run_id}/events", response_class=EventSourceResponse, responses=STREAM_RESPONSES)
     async def events(run: Annotated[RunDir, run_dir]) -> AsyncIterator[ServerSentEvent]:
         """``progress`` about once a second while the run is under way, then ``summary``."""
         while True:

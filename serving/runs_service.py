@@ -17,6 +17,7 @@ from reason.session import RunConfig
 from reason.settings import RunOptions, change_options
 from runs.store import BrokenRun, RunDir, create, list_runs, open_run
 from serving.question_sets import SUFFIX, Place, QuestionSet, describe, place_of
+from serving.run_counts import RunCounts
 from serving.run_models import Bucket, Progress, UnknownRun
 from serving.run_view import config_of, read_progress, read_series
 from serving.workers import Conflict, Workers
@@ -36,6 +37,7 @@ class RunsService:
         defaults: options of new runs.
         journal_url: database for the journals of new runs; None keeps them in files.
         most_running: runs worked on at once.
+        counts: where the runs worked on are counted.
     """
 
     def __init__(
@@ -45,10 +47,11 @@ class RunsService:
         journal_url: str | None = None,
         *,
         most_running: int = 8,
+        counts: RunCounts | None = None,
     ) -> None:
         self.base, self.defaults = base, defaults or RunOptions.model_validate({})
         self.journal_url = journal_url
-        self.workers = Workers(most_running)
+        self.workers = Workers(most_running, counts)
         self._paces: dict[str, deque[tuple[float, int]]] = {}
         self._series: OrderedDict[tuple[Any, ...], list[Bucket]] = OrderedDict()
         self._lock = Lock()

@@ -14,9 +14,12 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reason.errors import UsageError
+from serving.run_counts import RunCounts
 
+LOOK_SECONDS = 5.0  # between looks at what a run under way has come to
 CLOSING_SECONDS = 10.0  # what the children have to end by themselves when the server stops
 
 
@@ -34,12 +37,19 @@ class _Child:
 
 
 class Workers:
-    """The runs that this server works on, by name; at most ``most`` at once."""
+    """The runs that this server works on, by name; at most ``most`` at once.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    Args:
+        most: runs at once.
+        counts: told of each run, where runs are counted.
+    """
+
+    def __init__(self, most: int, counts: RunCounts | None = None) -> None:
+        self._most, self._counts = most, counts
         self._children: dict[str, _Child] = {}
         self._complaints: dict[str, str] = {}
+        if counts is not None:
+            counts.watch(lambda: len(self._children))
 
     def holds(self, name: str) -> bool:
         """Whether a run is under way here."""
@@ -96,19 +106,34 @@ class Workers:
 
     async def _attend(self, path: Path, child: _Child) -> None:
         command = [sys.executable, "-P", "-m", "reason", "runs", "resume", str(path), "--quiet"]
+        counts = self._counts
         try:
+            if counts is not None:
+                await asyncio.to_thread(counts.begin, path)
             child.process = await asyncio.create_subprocess_exec(
                 *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
             )
             if child.stopping:
                 _terminate(child.process)
-            _, said = await child.process.communicate()
+            talk = asyncio.ensure_future(child.process.communicate())
+            if counts is not None:
+                await _count(counts, path, talk)
+            _, said = await talk
+            if counts is not None:
+                counts.end(path, child.process.returncode)
             if child.process.returncode and not child.stopping:
                 self._complaints[path.name] = _last_line(said)
         except OSError as error:
             self._complaints[path.name] = f"no process could be started: {error.strerror}"
         finally:
             del self._children[path.name]
+
+
+async def _count(counts: RunCounts, path: Path, ended: "asyncio.Future[Any]") -> None:
+    """Look at a run now and then, and once more when its process has ended."""
+    while not ended.done():
+        await asyncio.wait({ended}, timeout=LOOK_SECONDS)
+        await asyncio.to_thread(counts.look, path)
 
 
 def _terminate(process: Process | None) -> None:

@@ -72,6 +72,7 @@ async def _serve(
     from serving.dashboard import mount_dashboard
     from serving.gate import Gate
     from serving.metrics import Metrics
+    from serving.run_counts import RunCounts
     from serving.runs_api import runs_router
     from serving.runs_service import RunsService
     from serving.server import Server, address_of, listen, raise_open_files
@@ -96,7 +97,12 @@ async def _serve(
                 stderr.print(line, highlight=False, soft_wrap=True)
 
             app = create_app(service)
-            runs = RunsService(settings.runs_dir, settings.options(), settings.journal_url)
+            runs = RunsService(
+                settings.runs_dir,
+                settings.options(),
+                settings.journal_url,
+                counts=RunCounts(metrics),
+            )
             app.include_router(runs_router(runs))
             mount_dashboard(app)
             await Server(app, started, service.stop).serve([listening])

@@ -17,6 +17,7 @@ import yaml
 
 from serving.gate import Gate
 from serving.metrics import Metrics
+from serving.run_counts import RunCounts
 
 HOME = Path(__file__).parents[2]
 DEPLOY = HOME / "deploy"
@@ -26,7 +27,9 @@ VLLM = "vllm:"  # judged by the test that starts vLLM
 def exported() -> set[str]:
     """Every name that the server's metrics page can hold."""
     names = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
-    for family in Metrics(Gate(1, 1)).registry.collect():
+    metrics = Metrics(Gate(1, 1))
+    RunCounts(metrics)
+    for family in metrics.registry.collect():
         if family.type == "counter":
             names.add(f"{family.name}_total")
         elif family.type == "histogram":
@@ -70,6 +73,12 @@ def test_a_wrong_name_would_be_seen() -> None:
     assert "reason_vots_total" not in exported()
 
 
+def test_whatever_is_counted_of_runs_is_on_the_dashboard() -> None:
+    shown = set().union(*(named(expression) for expression in dashboard_expressions()))
+    runs = {name for name in exported() if name.startswith("reason_run")}
+    assert runs - shown == {"reason_run_working_seconds_total"}
+
+
 def test_the_dashboard_is_whole() -> None:
     (file,) = (DEPLOY / "grafana" / "dashboards").glob("*.json")
     panels = json.loads(file.read_text(encoding="utf-8"))["panels"]
@@ -93,9 +102,10 @@ def test_every_service_is_watched_pinned_and_kept_small(name: str) -> None:
     assert service["healthcheck"]["test"][0] == "CMD"
     assert re.search(r":v?\d+\.\d+", service["image"])
     assert service["cap_drop"] == ["ALL"]
-    if name != "engine":
-        assert service["read_only"] is True
-        assert int(service["user"].partition(":")[0]) > 0
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert int(service["user"].partition(":")[0]) > 0
+    assert service.get("read_only", False) is (name != "engine")
+    assert not {"privileged", "ipc", "pid", "network_mode"} & set(service)
     for port in service.get("ports", ()):
         assert port.startswith("127.0.0.1:")
 
@@ -103,6 +113,23 @@ def test_every_service_is_watched_pinned_and_kept_small(name: str) -> None:
 def test_only_the_engine_needs_a_gpu() -> None:
     services = stack()["services"]
     assert [name for name in services if "profiles" in services[name]] == ["engine"]
+
+
+def test_what_is_kept_lies_in_named_volumes() -> None:
+    data = stack()
+    mounts = [mount for one in data["services"].values() for mount in one["volumes"]]
+    kept = [mount for mount in mounts if not mount.endswith(":ro")]
+    assert sorted(mount.partition(":")[0] for mount in kept) == sorted(data["volumes"])
+
+
+def test_model_and_adapters_of_the_engine_come_from_the_settings() -> None:
+    """The image's entry point is ``vllm serve``, which takes the model by its place."""
+    engine, example = stack()["services"]["engine"], (HOME / ".env.example").read_text("utf-8")
+    assert engine["command"].startswith("${ENGINE_MODEL:-")
+    text = json.dumps(engine)
+    for name in ("ENGINE_MODEL", "ENGINE_FLAGS", "ENGINE_ADAPTERS", "ENGINE_SHM"):
+        assert f"${{{name}:-" in text
+        assert f"\n{name}=" in example
 
 
 def test_the_count_of_gpus_is_one_that_docker_compose_takes() -> None:

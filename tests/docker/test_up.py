@@ -16,4 +16,4 @@ def test_the_cpu_stack_answers_a_question() -> None:
     script = Path(__file__).with_name("up.sh")
     done = subprocess.run([script], capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert done.stdout.count("ok: ") == 9
+    assert done.stdout.count("ok: ") == 10

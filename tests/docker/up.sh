@@ -78,6 +78,16 @@ curl -sf "$url/metrics" -H "Authorization: Bearer $(cat deploy/secrets/metrics_k
     grep -q '^reason_questions_total{outcome='
 echo "ok: the key of the counts opens them"
 
+curl -sf "$url/api/runs" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' >/dev/null \
+    -d '{"task": {"name": "hanoi", "disks": 4}, "options": {"model": ["embedded"]}}'
+counted='reason_run_steps_total{task="hanoi"} 15.0'
+for _ in $(seq 60); do
+    found=$(curl -sf "$url/metrics" -H "Authorization: Bearer $key")
+    case $found in *"$counted"*) break ;; *) sleep 2 ;; esac
+done
+case $found in *"$counted"*) ;; *) false ;; esac
+echo "ok: a run started through the API is solved and counted"
+
 [ "$(docker exec "$container" id -u)" = 10001 ]
 ! docker exec "$container" touch /opt/reason/x 2>/dev/null
 docker exec "$container" test -s /tmp/keys

@@ -142,6 +142,18 @@ def test_sums_and_hardest_steps_are_those_of_the_rows(journal: Journal) -> None:
     assert journal.hardest(9) == hardest[:9]
 
 
+def test_votes_are_counted_by_how_many_and_how_they_decided(journal: Journal) -> None:
+    tallies = ["3", "3", "p2:2", "v3", "4:1", "e3", "3"]
+    for step, tally in enumerate(tallies, 1):
+        votes = sum(int(part.lstrip("pve")) for part in tally.split(":"))
+        row = StepRow(step, "a", "s", votes, 0, 1, tally, 1, 1, 0)
+        journal.append([row], [], 0.1)
+    assert sorted(journal.votes(2, 7)) == [
+        *((3, "", 2), (3, "e", 1), (3, "v", 1), (4, "p", 1), (5, "", 1)),
+    ]
+    assert journal.votes(8, 9) == []
+
+
 def test_meta_is_kept(journal: Journal) -> None:
     assert journal.get_meta("k") is None
     journal.set_meta("k", "3")

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +12,12 @@ import reason
 from agents.questions.strategies import Strategy
 from reason.asking import AskOptions, ask_engine_options
 from reason.qa import run_qa
+from tests.serving.browsing import chromium
 from tests.serving.live import Live, serve
 from tests.serving.material import process
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 TRICKY = "<img src=x onerror=alert(1)><script>alert(2)</script> What is 12 * 34?"
 
@@ -64,3 +68,10 @@ def url() -> Iterator[str]:
     """The address of ``reason serve`` on a simulated model that errs now and then."""
     with process("--model", "sim:error=0.02,flag=0.02") as (address, _):
         yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A Chromium of this machine."""
+    with chromium() as found:
+        yield found

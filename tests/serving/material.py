@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from agents.questions.desk import Role
 from agents.questions.prompting import load_prompts
 from engines.base import Engine, Request, Sample
@@ -132,6 +134,16 @@ def raw(url: str, data: bytes, *, pause: float = 0.0, timeout: float = 10.0) -> 
             while part := connection.recv(65536):
                 received += part
         return received
+
+
+def samples(text: str) -> dict[str, float]:
+    """Every sample of a page of metrics, by its name and labels."""
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
 
 
 def python(code: str) -> list[str]:

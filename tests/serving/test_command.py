@@ -11,11 +11,10 @@ from pathlib import Path
 import aiohttp
 import openai
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.engines.fault_server import serving as fault_serving
 from tests.reason.command import reason
-from tests.serving.material import QUESTION, chat, process, serving
+from tests.serving.material import QUESTION, chat, process, samples, serving
 from tests.serving.test_limits import ask
 
 
@@ -106,7 +105,7 @@ async def test_what_happens_is_counted() -> None:
             assert (await ask(server.url, **chat(reason={"k": 3})))[0] == 200
         assert (await ask(server.url, **chat("Why?", "reason-direct")))[0] == 422
         assert (await ask(server.url, **chat(model="nothing")))[0] == 404
-        counts = metrics(server.url, await fetch(f"{server.url}/metrics"))
+        counts = samples(await fetch(f"{server.url}/metrics"))
     assert counts['reason_requests_total{route="/v1/chat/completions",status="200"}'] == 3
     assert counts['reason_requests_total{route="/v1/chat/completions",status="404"}'] == 1
     assert counts['reason_questions_total{outcome="answered",strategy="vote"}'] == 3
@@ -127,7 +126,7 @@ async def test_faults_of_models_are_tried_again_and_counted() -> None:
         with process("--model", f"{models.url}#m") as (url, _):
             got, body = await ask(url, **chat(model="reason-direct"))
             assert (got, body["choices"][0]["message"]["content"]) == (200, "144")
-            counts = metrics(url, await fetch(f"{url}/metrics"))
+            counts = samples(await fetch(f"{url}/metrics"))
     assert counts['reason_retries_total{model="m"}'] == 2
 
 
@@ -147,16 +146,6 @@ async def test_a_model_that_fails_for_good_is_a_502_not_worth_repeating() -> Non
 async def fetch(url: str) -> str:
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         return await response.text()
-
-
-def metrics(url: str, text: str) -> dict[str, float]:
-    """Every sample by its name and labels."""
-    found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return found
 
 
 @pytest.mark.real_model

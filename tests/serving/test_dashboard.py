@@ -3,115 +3,19 @@
 Every test also fails on an error in the console and on a request to any other host.
 """
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from runs.store import open_run
-from tasks.base import Record
-from tasks.catalog import build_task
+from tests.serving.browsing import at_step, drawn, journal_pegs, opened, past
 from tests.serving.conftest import TRICKY
 from tests.serving.live import Live, serve
-from tests.serving.million import HARD, STEPS, make_million
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """A Chromium of this machine; without one the dashboard goes UNTESTED, and the skip says so."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip(f"THE DASHBOARD WAS NOT TESTED: no browser ({', '.join(NAMES)}) is installed")
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="THE DASHBOARD WAS NOT TESTED: playwright is not installed"
-    )
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@contextmanager
-def opened(
-    browser: "Browser", live: Live, view: str = "/", forgiven: str = "", **context: Any
-) -> Iterator["Page"]:
-    """A page in a fresh profile, held to silence in the console and to its own host."""
-    faults: list[str] = []
-    place = browser.new_context(**context)
-    page = place.new_page()
-    page.set_default_timeout(60_000)
-
-    def hear(kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not (forgiven and forgiven in text):
-            faults.append(text)
-
-    def away(url: str) -> None:
-        if not url.startswith(live.url):
-            faults.append(f"asked elsewhere: {url}")
-
-    page.on("console", lambda message: hear(message.type, message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("dialog", lambda dialog: faults.append(f"a dialog opened: {dialog.message}"))
-    page.on("request", lambda sent: away(sent.url))
-    page.goto(live.url + view)
-    yield page
-    place.close()
-    assert faults == []
-
-
-def at_step(page: "Page", step: int) -> None:
-    """Wait until the pegs of a step are drawn."""
-    page.wait_for_selector(f"svg.pegs[data-step='{step}']")
-
-
-def past(page: "Page", step: int) -> None:
-    """Wait until the pegs of some later step are drawn."""
-    pegs = page.locator("svg.pegs[data-step]")
-    for _ in range(200):
-        if pegs.count() and int(pegs.get_attribute("data-step") or 0) > step:
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"the pegs never went past step {step}")
-
-
-def drawn(page: "Page") -> list[list[int]]:
-    """The disks by peg from the lowest up, read from where the rectangles lie on the screen."""
-    return page.evaluate(  # type: ignore[no-any-return]
-        """() => {
-            const box = document.querySelector("svg.pegs").getBoundingClientRect();
-            const disks = [...document.querySelectorAll("svg.pegs g")].map((group, index) => {
-                const at = group.querySelector("rect").getBoundingClientRect();
-                const peg = Math.floor(3 * (at.x + at.width / 2 - box.x) / box.width);
-                return { disk: index + 1, peg, y: at.y };
-            });
-            return [0, 1, 2].map((peg) => disks.filter((one) => one.peg === peg)
-                .sort((a, b) => b.y - a.y).map((one) => one.disk));
-        }"""
-    )
-
-
-def journal_pegs(live: Live, run: str, step: int) -> list[list[int]]:
-    """The pegs that the journal holds, by the task's own reading."""
-    found = open_run(live.runs / run)
-    task = build_task(found.config["task"], "compact")
-    with found.journal(readonly=True) as journal:
-        ((row, _),) = journal.rows(step, step)
-    return [list(peg) for peg in task.restore(Record(row.action, row.state)).pegs]
 
 
 def test_the_list_shows_all_runs(browser: "Browser", live: Live) -> None:
@@ -131,24 +35,6 @@ def test_the_pegs_drawn_are_the_journals(browser: "Browser", live: Live, step: i
     with opened(browser, live, f"/#/runs/done?step={step}") as page:
         at_step(page, step)
         assert drawn(page) == journal_pegs(live, "done", step)
-
-
-def test_the_scrubber_obeys_the_keyboard(browser: "Browser", live: Live) -> None:
-    with opened(browser, live, "/#/runs/done?step=60") as page:
-        at_step(page, 60)
-        page.focus("input.scrub")
-        outline = "getComputedStyle(document.activeElement).outlineStyle"
-        assert page.evaluate(outline) == "solid"
-        for key, step in [
-            *(("ArrowRight", 61), ("ArrowLeft", 60), ("Home", 0), ("PageUp", 1), ("End", 127)),
-            *(("Shift+ArrowLeft", 27), ("PageDown", 26)),
-        ]:
-            page.keyboard.press(key)
-            at_step(page, step)
-            page.wait_for_url(f"**/#/runs/done?step={step}")
-        page.wait_for_timeout(400)  # until the last move has flown
-        assert drawn(page) == journal_pegs(live, "done", 26)
-        assert page.get_attribute("input.scrub", "aria-valuetext") == "step 26 of 127"
 
 
 def test_playing_goes_on_from_step_to_step(browser: "Browser", live: Live) -> None:
@@ -216,61 +102,6 @@ def test_two_runs_are_compared(browser: "Browser", live: Live) -> None:
         assert "wrong" in page.locator("table.figures").inner_text()
 
 
-CONTRAST = """(selector) => {
-    const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-    const light = (text) => parse(text).slice(0, 3).map((c) => c / 255)
-        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
-    const element = document.querySelector(selector);
-    let ground = element;
-    const clear = (node) => parse(getComputedStyle(node).backgroundColor)[3] === 0;
-    while (ground !== document.documentElement && clear(ground)) ground = ground.parentElement;
-    const two = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
-    const [dark, bright] = two.map(light).sort((a, b) => a - b);
-    return (bright + 0.05) / (dark + 0.05);
-}"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_colour_schemes_can_be_read(browser: "Browser", live: Live, scheme: str) -> None:
-    with opened(browser, live, "/#/runs/done", color_scheme=scheme) as page:
-        at_step(page, 127)
-        ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-        assert ("244, 245, 247" in ground) == (scheme == "light")
-        for selector in ("h1", "header .sub", ".tile dt", ".pill", ".bar nav a", "button.link"):
-            assert page.evaluate(CONTRAST, selector) >= 4.5, selector
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        *("/", "/#/runs/done", "/#/runs/torn", "/#/questions/products/recursive"),
-        "/#/compare?left=done&right=lost",
-    ],
-)
-def test_a_narrow_screen_needs_no_sideways_scrolling(
-    browser: "Browser", live: Live, view: str
-) -> None:
-    with opened(browser, live, view, viewport={"width": 400, "height": 800}) as page:
-        page.wait_for_selector("main:not([aria-busy]) h1")
-        page.wait_for_load_state("networkidle") if "runs/done" not in view else at_step(page, 127)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 400
-
-
-def test_the_tab_key_leads_through_the_page(browser: "Browser", live: Live) -> None:
-    with opened(browser, live) as page:
-        page.wait_for_selector("tbody a")
-        seen = []
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            seen.append(page.evaluate("document.activeElement.textContent.trim()"))
-            if seen[-1] == "done":
-                break
-        assert seen[:4] == ["Skip to content", "reason", "Runs", "Compare"]
-        page.keyboard.press("Enter")
-        page.wait_for_selector("svg.pegs[data-step]")
-
-
 def test_a_run_is_started_cancelled_and_resumed_by_buttons(
     browser: "Browser", tmp_path: Path
 ) -> None:
@@ -307,45 +138,6 @@ def test_the_key_is_asked_for_once(browser: "Browser", runs: Path) -> None:
         at_step(page, 5)
         assert page.locator("dialog").count() == 0
         assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
-
-
-@pytest.fixture(scope="module")
-def million(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    base = tmp_path_factory.mktemp("million")
-    make_million(base)
-    with serve(base) as live:
-        yield live
-
-
-def test_a_million_steps_are_opened_by_the_page(browser: "Browser", million: Live) -> None:
-    rows: list[int] = []
-
-    def count(response: Any) -> None:
-        if "/api/" in response.url and response.url.split("?")[0].endswith(("steps", "pegs")):
-            rows.append(len(response.json()))
-
-    with opened(browser, million) as page:
-        page.wait_for_selector("text=1,048,575 / 1,048,575")
-        page.on("requestfinished", lambda request: count(request.response()))
-        page.goto(f"{million.url}/#/runs/million?step={STEPS // 2}")
-        at_step(page, STEPS // 2)
-        assert drawn(page) == journal_pegs(million, "million", STEPS // 2)
-        page.wait_for_selector(f"section[aria-label='Hardest steps'] button >> text='{HARD:,}'")
-        assert sum(rows) <= 256 + 50
-        page.focus("input.scrub")
-        for _ in range(30):  # faster than a person, so nothing is fetched on the way
-            page.keyboard.press("ArrowRight")
-        for _ in range(20):
-            page.keyboard.press("PageUp")
-        step = STEPS // 2 + 30 + 20 * round(STEPS / 100)
-        at_step(page, step)
-        page.wait_for_selector(".answers, .step-detail .tally")
-        page.fill("input.exact", str(HARD))
-        page.keyboard.press("Enter")
-        page.wait_for_selector("text=an answer")
-        assert drawn(page) == journal_pegs(million, "million", HARD)
-        assert len(rows) <= 20
-        assert sum(rows) <= 1500
 
 
 def test_the_files_are_served_under_a_strict_policy(live: Live) -> None:

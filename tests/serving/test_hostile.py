@@ -167,6 +167,10 @@ def test_an_oversized_body_is_refused(guarded: str) -> None:
         "/v1/models/%00",
         "/v1/models/reason-vote%0d%0aSet-Cookie:%20a=b",
         "/v1//models",
+        "/api/runs/..%2f..%2fetc",
+        "/api/runs/%2e%2e/events",
+        "/api/runs/..%5c..",
+        "/api/runs/%00/steps",
     ],
 )
 def test_no_path_leads_out(guarded: str, path: str) -> None:
@@ -174,6 +178,23 @@ def test_no_path_leads_out(guarded: str, path: str) -> None:
     assert status == 404
     assert "root:" not in message(body)
     assert "set-cookie" not in {name.lower() for name in headers}
+
+
+def test_errors_of_the_runs_api_have_the_same_form_and_say_what_is_wrong(guarded: str) -> None:
+    key = {"Authorization": f"Bearer {KEY}"}
+    for path in ("nope", "nope/events", "nope/steps"):
+        status, _, body = ask(guarded, "GET", f"/api/runs/{path}", **key)
+        assert (status, message(body)) == (404, "no run 'nope'")
+    new = {"task": {"name": "hanoi", "disks": 3}, "options": {"kk": 1}}
+    status, _, body = ask(guarded, "POST", "/api/runs", json.dumps(new), **key)
+    assert (status, message(body)) == (400, "options.kk: unknown option")
+    status, _, body = ask(guarded, "POST", "/api/runs", "x" * 20_001, **key)
+    assert status == 413
+    status, _, body = ask(guarded, "POST", "/api/runs", "{", **key)
+    assert status == 400
+    evil = {**key, "Origin": "http://evil.example"}
+    status, _, body = ask(guarded, "POST", "/api/runs", json.dumps(new), **evil)
+    assert (status, message(body)) == (403, "asked for by another site's page")
 
 
 def test_a_wrong_method_is_told(guarded: str) -> None:

@@ -101,7 +101,8 @@ async def test_a_full_server_says_so_at_once_and_serves_the_others() -> None:
                     assert response.status == 503
                     assert int(response.headers["Retry-After"]) >= 1
                     assert (await response.json())["error"]["code"] == "overloaded"
-            assert (await session.get("/health")).status == 200
+            async with session.get("/health") as alive:
+                assert alive.status == 200
         assert [status for status, _ in await asyncio.gather(*asks)] == [200] * 5
         assert server.service.gate.admitted_now == server.service.gate.working == 0
 

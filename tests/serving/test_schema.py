@@ -1,9 +1,15 @@
 """Whatever the OpenAPI schema allows, and what it does not, is answered without a server error."""
 
+import asyncio
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -13,14 +19,41 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from reason import solve
 from serving.app import create_app
+from serving.dashboard import mount_dashboard
+from serving.runs_api import runs_router
+from serving.runs_service import RunsService
+from serving.workers import Workers
 from tests.serving.material import make_service
 
 EXAMPLES = 25
 LOCAL = {"Host": "localhost"}
+RUN = "done"
 
 
-APP = create_app(make_service("sim:error=0.1,flag=0.1")[0])
+class Idle(Workers):
+    """Lets runs be made without end, and works on none."""
+
+    def check_room(self) -> None: ...
+
+    def start(self, path: Path) -> None: ...
+
+
+def make_app() -> FastAPI:
+    """All that ``reason serve`` offers, over a directory with one run in it."""
+    base = Path(tempfile.mkdtemp(prefix="reason-schema-"))
+    atexit.register(shutil.rmtree, base)
+    asyncio.run(solve({"name": "hanoi", "disks": 4}, base / RUN, model=["sim:error=0.1"], k=2))
+    runs = RunsService(base)
+    runs.workers = Idle(0)
+    app = create_app(make_service("sim:error=0.1,flag=0.1")[0])
+    app.include_router(runs_router(runs))
+    mount_dashboard(app)
+    return app
+
+
+APP = make_app()
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", APP, headers=LOCAL)
 
