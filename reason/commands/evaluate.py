@@ -19,6 +19,7 @@ from reason.commands.common import print_json, stderr
 from reason.commands.question import (
     Calls,
     Cap,
+    ClusterFlag,
     Decomposer,
     Depth,
     Heat,
@@ -91,6 +92,7 @@ def qa(
     prompts: PromptsFlag = None,
     parallel: Parallel = 8,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
+    engine_cluster: ClusterFlag = None,
     budget_tokens: Annotated[int | None, typer.Option(help="Tokens of each strategy.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Dollars of each strategy.")] = None,
     run_dir: Annotated[
@@ -123,6 +125,7 @@ def daslam(
     max_votes: Votes = 20,
     parallel: Parallel = 32,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
+    engine_cluster: ClusterFlag = None,
     budget_tokens: Annotated[int | None, typer.Option(help="Of each configuration.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Of each configuration.")] = None,
     run_dir: Annotated[

@@ -42,6 +42,9 @@ Calls = Annotated[int, typer.Option(min=1, help="Answers that one question may u
 Depth = Annotated[int, typer.Option(min=0, help="Levels of decomposition.")]
 Proposals = Annotated[int, typer.Option(min=1, help="Decompositions to choose from.")]
 PromptsFlag = Annotated[Path | None, typer.Option(help="Folder with prompt files of your own.")]
+ClusterFlag = Annotated[
+    str | None, typer.Option(help="ray spreads the work over the nodes of a Ray cluster.")
+]
 Parallel = Annotated[int, typer.Option(min=1, help="Questions worked on at once.")]
 
 
@@ -65,6 +68,7 @@ def question(
     prompts: PromptsFlag = None,
     parallel: Parallel = 8,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight per model.")] = None,
+    engine_cluster: ClusterFlag = None,
     budget_tokens: Annotated[int | None, typer.Option(help="Tokens of all questions.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Dollars of all questions.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first of a batch.")] = None,
@@ -93,7 +97,7 @@ def ask_options(flags: dict[str, Any]) -> AskOptions:
         raise UsageError(
             f"--strategy must be one of {', '.join(get_args(Strategy))}, not {flags['strategy']!r}"
         )
-    shared = ("concurrency", "budget_tokens", "budget_usd")
+    shared = ("concurrency", "budget_tokens", "budget_usd", "engine_cluster")
     settings = load_settings({name: flags.get(name) for name in shared})
     manner = Manner(
         k=flags["k"],
@@ -116,6 +120,7 @@ def ask_options(flags: dict[str, Any]) -> AskOptions:
         settings.budget_tokens,
         settings.budget_usd,
         ask_engine_options(settings.concurrency, lean=lean, prices=settings.prices),
+        settings.engine_cluster,
     )
     options.check()
     return options

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from agents.graph import verify_journal
 from reason.commands.common import print_json, run_in_foreground, stderr
+from reason.commands.question import ClusterFlag
 from reason.errors import UsageError
 from reason.session import RunConfig
 from reason.settings import change_options, load_settings
@@ -81,6 +82,7 @@ def resume(
     concurrency: Annotated[
         int | None, typer.Option(help="New limit of requests in flight.")
     ] = None,
+    engine_cluster: ClusterFlag = None,
     variants: Annotated[
         int | None, typer.Option(help="Ways of asking that votes take by turns.")
     ] = None,
