@@ -66,9 +66,12 @@ class Worked(NamedTuple):
 
 
 class Errand(Protocol):
-    """A chunk on its way: the reply, which is None where it was stopped or lost beforehand."""
+    """A chunk on its way."""
 
-    reply: "asyncio.Future[Worked | None]"
+    @property
+    def reply(self) -> "asyncio.Future[Worked | None]":
+        """What comes of it; None where it was stopped before anyone did a step."""
+        ...
 
     def stop(self) -> None:
         """Nobody wants it any more; the reply then is the account of what was done."""
@@ -76,14 +79,12 @@ class Errand(Protocol):
 
 
 class Crew(Protocol):
-    """Whoever does chunks.
-
-    Attributes:
-        width: chunks that it can have in hand at once, as things stand.
-    """
+    """Whoever does chunks."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Chunks that it can have in hand at once, as things stand."""
+        ...
 
     def send(self, item: Chunk) -> Errand:
         """Have a chunk done; it is done again elsewhere if who did it is lost."""

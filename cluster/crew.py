@@ -153,7 +153,7 @@ class Crew:
         return await self.send(item).reply
 
     async def do_all(self, items: Iterable[Any]) -> AsyncIterator[Any]:
-        """Replies in the order in which they come in; no more items are out than there are hands."""
+        """Replies as they come in; no more items are out than there are hands."""
         left, out = iter(items), set[asyncio.Task[Any]]()
         try:
             while True:

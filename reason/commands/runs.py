@@ -22,6 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 
 CHANGEABLE = (
     *("budget_tokens", "budget_usd", "budget_seconds", "max_votes", "concurrency"),
+    "engine_cluster",
     *("variants", "on_no_convergence", "escalate_model", "rollback"),
 )
 
