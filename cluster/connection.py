@@ -19,7 +19,10 @@ _lock = threading.Lock()
 _users = 0
 _foreign = False
 
-QUIET = {
+# Ray gives its workers the lowest priority but four, for they might starve a desktop; here they are
+# what everybody waits for.
+ENVIRONMENT = {
+    "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -36,7 +39,7 @@ def need_ray() -> None:
 def ray_module() -> Any:
     """Ray, imported when it is needed and no earlier; its import may warn of others' sins."""
     need_ray()
-    for name, value in QUIET.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

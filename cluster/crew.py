@@ -22,9 +22,13 @@ from reason.errors import EngineError, ReasonError, UsageError
 
 LOOK_SECONDS = 2.0  # between two looks at the cluster's nodes
 REST_SECONDS = 30.0  # that an actor rests after an engine's failure, and a node after a refusal
-PATIENCE = 60.0  # seconds that a crew without a hand is waited for
+PATIENCE = 300.0  # seconds that a crew without a hand is waited for: models take long to load
 TRIES = 3  # of an errand that an engine failed
 LIVES = 5  # actors that may be lost over one errand before it is held to be its fault
+IDLE = (
+    f"no node of the Ray cluster took work within {PATIENCE:.0f} seconds: it needs a node with a "
+    "free CPU (see `ray status`)"
+)
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "REASON_API_KEY")
 
 
@@ -194,13 +198,12 @@ class Crew:
         """Raise where it is hopeless to wait for a hand."""
         if self._hands:
             return
-        if self._refused and not self._hiring:
-            raise next(iter(self._refused.values()))[1]
+        refusals = [error for _, error in self._refused.values()]
+        mistakes = [error for error in refusals if isinstance(error, UsageError)]
+        if mistakes and not self._hiring:  # such as a file that no node has: waiting mends nothing
+            raise mistakes[0]
         if waited > PATIENCE:
-            raise EngineError(
-                f"no node of the Ray cluster took work within {PATIENCE:.0f} seconds: it needs a "
-                "node with a free CPU (see `ray status`)"
-            )
+            raise refusals[0] if refusals else EngineError(IDLE)
 
     def wake(self) -> None:
         """Let those who wait for a hand look again."""

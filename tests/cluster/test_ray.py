@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,7 +56,14 @@ def committed(run: str) -> int:
 
 def wait_for(what: Callable[[], object]) -> None:
     while not what():
-        time.sleep(0.05)
+        time.sleep(0.1)
+
+
+def mid_run(nodes: TwoNodes, child: "subprocess.Popen[str]", step: int = 50) -> None:
+    """Wait until both nodes have a part in a run that has come to a step."""
+    wait_for(lambda: committed("run") >= step or child.poll() is not None)
+    wait_for(lambda: nodes.actors() or child.poll() is not None)
+    assert child.poll() is None, child.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +76,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 
 def test_a_node_killed_mid_run_costs_no_step(nodes: TwoNodes, local: list[Any]) -> None:
     child = start([*solve("run", SLOW), *RAY], env=nodes.env)
-    wait_for(lambda: nodes.actors() and committed("run") >= 100)
-    assert committed("run") < 400
+    mid_run(nodes, child)
     nodes.kill_second()
     _, err = child.communicate(timeout=100)
     nodes.replace_second()
@@ -82,7 +89,7 @@ def test_a_driver_killed_mid_run_leaves_a_run_that_goes_on_without_the_cluster(
     nodes: TwoNodes, local: list[Any]
 ) -> None:
     child = start([*solve("run", SLOW), *RAY], env=nodes.env)
-    wait_for(lambda: committed("run") >= 50)
+    mid_run(nodes, child)
     child.kill()
     child.communicate()
     kept = steps("run")
@@ -97,7 +104,7 @@ def test_ctrl_c_ends_run_and_actors_and_charges_what_was_in_flight(
     nodes: TwoNodes, local: list[Any]
 ) -> None:
     child = start([*solve("run", SLOW), *RAY], env=nodes.env)
-    wait_for(lambda: nodes.actors() and committed("run") >= 50)
+    mid_run(nodes, child)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
     assert child.returncode == 130
