@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,6 +146,41 @@ def test_a_node_killed_while_it_answers_questions_costs_none(nodes: TwoNodes) ->
     nodes.replace_second()
     assert (child.returncode, err) == (0, "")
     assert answers.read_text().count("\n") == len(rows("run")) == 150
+
+
+ROLLOUTS = """
+import asyncio, dataclasses, json, sys
+from agents.questions.desk import Manner
+from engines.options import EngineOptions
+from reason.rollouts import SpreadRollouts, open_rollouts
+from tasks.chains.rehearsal import rehearse
+from training.decomposer.rows import numbered
+from training.decomposer.sources import chain_rows
+
+async def tried(rollouts):
+    rows = [dataclasses.replace(row, first=await rollouts.first(row)) for row in chain_rows(12, 3)]
+    runs = [rollouts.run(row, numbered(row.subquestions)) for row in rows]
+    done = await asyncio.gather(*runs)
+    await rollouts.close()
+    return [row.first for row in rows], [dataclasses.asdict(rollout) for rollout in done]
+
+how = "sim:error=0.2,flag=0.1,seed=3", Manner(), EngineOptions(rehearse=rehearse)
+alone = asyncio.run(tried(open_rollouts(*how)))
+spread = asyncio.run(tried(SpreadRollouts(*how)))
+print(json.dumps([len(alone[1]), alone == spread]))
+"""
+
+
+def test_rollouts_of_a_training_are_those_of_one_machine(nodes: TwoNodes) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ROLLOUTS],
+        env={**os.environ, **nodes.env},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[12, true]\n", "")
 
 
 def test_a_cluster_is_started_where_there_is_none() -> None:

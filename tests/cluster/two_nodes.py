@@ -68,8 +68,12 @@ def two_nodes() -> Iterator[TwoNodes]:
         text=True,
         cwd=Path(__file__).parents[2],
     ) as host:
-        yield TwoNodes(host)
-        host.communicate(timeout=60)  # its input ends, and so does it
+        try:
+            yield TwoNodes(host)
+        finally:
+            assert host.stdin is not None
+            host.stdin.close()  # its input ends, and so does it
+            host.wait(timeout=60)
 
 
 def _children(pid: int) -> list[int]:
@@ -96,7 +100,8 @@ def host() -> None:
         second = cluster.add_node(**NODE)
         _tell(cluster, second)
         for _ in sys.stdin:
-            cluster.remove_node(second, allow_graceful=False)
+            second.kill_all_processes(check_alive=False, allow_graceful=False)
+            cluster.worker_nodes.remove(second)
             second = cluster.add_node(**NODE)
             _tell(cluster, second)
     finally:
