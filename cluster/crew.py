@@ -161,7 +161,7 @@ class Crew:
         left, out = iter(items), set[asyncio.Task[Any]]()
         try:
             while True:
-                room = max(1, self.width) - len(out)
+                room = max(0, max(1, self.width) - len(out))  # the crew may have shrunk
                 out |= {asyncio.ensure_future(self.do(item)) for item in islice(left, room)}
                 if not out:
                     return
