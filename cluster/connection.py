@@ -9,11 +9,14 @@ left as it is.
 import importlib.util
 import logging
 import os
+import socket
 import threading
 import warnings
 from typing import Any
 
 from reason.errors import EngineError, UsageError
+
+KNOCK_SECONDS = 10.0
 
 _lock = threading.Lock()
 _users = 0
@@ -71,25 +74,42 @@ def leave() -> None:
 
 def _connect(ray: Any) -> None:
     address = os.environ.get("RAY_ADDRESS", "")
-    if "://" in address:
-        raise UsageError(f"RAY_ADDRESS must be HOST:PORT of the cluster's head, not {address!r}")
-    quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
+    named = address not in ("", "auto", "local")
+    if named:
+        _knock(address)
+    quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             ray.init(address=address or "auto", **quiet)
         except Exception as error:
-            if address and address not in ("auto", "local"):
-                said = " ".join(str(error).split())[:300]
+            if named:
                 raise EngineError(
-                    f"no Ray cluster answers at RAY_ADDRESS={address}: {said}"
+                    f"cannot join the Ray cluster at {address}: {_said(error)}"
                 ) from None
             _start(ray, quiet)
+
+
+def _knock(address: str) -> None:
+    """Raise where nobody listens at an address: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"RAY_ADDRESS must be HOST:PORT of the cluster's head, not {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+    except OSError as error:
+        raise EngineError(f"no Ray cluster answers at RAY_ADDRESS={address}: {error}") from None
 
 
 def _start(ray: Any, quiet: dict[str, Any]) -> None:
     try:
         ray.init(address="local", include_dashboard=False, **quiet)
     except Exception as error:
-        said = " ".join(str(error).split())[:300]
-        raise EngineError(f"a Ray cluster could not be started on this machine: {said}") from None
+        raise EngineError(
+            f"no Ray cluster can be started on this machine: {_said(error)}"
+        ) from None
+
+
+def _said(error: Exception) -> str:
+    """The beginning of what may be pages."""
+    return " ".join(str(error).split())[:300]

@@ -188,10 +188,18 @@ def test_a_cluster_is_started_where_there_is_none() -> None:
     assert len(steps("run")) == 31
 
 
-def test_an_address_that_nobody_answers_at_is_one_line() -> None:
-    outcome = reason(*solve("run", "sim", disks=5), *RAY, env={"RAY_ADDRESS": "127.0.0.1:9"})
-    assert outcome.code == 4
-    assert "RAY_ADDRESS=127.0.0.1:9" in outcome.complaint
+@pytest.mark.parametrize(
+    ("address", "code", "told"),
+    [
+        ("127.0.0.1:9", 4, "no Ray cluster answers at RAY_ADDRESS=127.0.0.1:9"),
+        ("ray://127.0.0.1:9", 2, "RAY_ADDRESS must be HOST:PORT"),
+        ("nonsense", 2, "RAY_ADDRESS must be HOST:PORT"),
+    ],
+)
+def test_a_bad_address_is_one_line(address: str, code: int, told: str) -> None:
+    outcome = reason(*solve("run", "sim", disks=5), *RAY, env={"RAY_ADDRESS": address})
+    assert outcome.code == code
+    assert told in outcome.complaint
 
 
 def test_without_the_extra_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
