@@ -9,6 +9,7 @@ left as it is.
 import importlib.util
 import logging
 import os
+import signal
 import socket
 import threading
 import warnings
@@ -61,6 +62,16 @@ def join() -> None:
             if not _foreign:
                 _connect(ray)
         _users += 1
+
+
+def keep_sigterm() -> None:
+    """Undo what joining did to SIGTERM: Ray's own handler prints a stack to the terminal.
+
+    Python sets the handler that it knows of anew, which only its main thread can do.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+        signal.siginterrupt(signal.SIGTERM, False)
 
 
 def leave() -> None:

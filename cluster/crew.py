@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.actor import Actor, Employ
-from cluster.connection import join, leave, ray_module
+from cluster.connection import join, keep_sigterm, leave, ray_module
 from reason.errors import EngineError, ReasonError, UsageError
 
 LOOK_SECONDS = 2.0  # between two looks at the cluster's nodes
@@ -127,6 +127,7 @@ class Crew:
     async def __aenter__(self) -> "Crew":
         """Join the cluster and begin to hire. Raises UsageError, EngineError."""
         await asyncio.to_thread(join)
+        keep_sigterm()
         self._keeper = asyncio.ensure_future(self._keep())
         return self
 
