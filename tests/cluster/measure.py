@@ -2,9 +2,9 @@
 
     python -m tests.cluster.measure [NODES ...]
 
-The model is simulated with a latency, and an actor has 16 requests in flight, so what is measured
-is whether nodes add up, not this machine's processors. Time runs from the first committed step to
-the last, the start of actors left out.
+The model is simulated with a latency, and an actor has two windows in flight, so what is measured
+is whether nodes add up, not this machine's processors. Time runs over the last three quarters of
+the steps, when all actors have been hired.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from agents.status import RunStatus
 from cluster.connection import ray_module
 
 MODEL = "sim:error=0.05,latency_ms=100,seed=1"
-DISKS, WINDOW, ROUNDS = 11, 32, 3
+DISKS, WINDOW, ROUNDS = 12, 32, 2
 
 
 async def rate(folder: Path, engine_cluster: str) -> float:
@@ -29,7 +29,7 @@ async def rate(folder: Path, engine_cluster: str) -> float:
 
     async def watch() -> None:
         while True:
-            if status.steps:
+            if status.steps >= (1 << DISKS) // 4:
                 marks.append((time.perf_counter(), status.steps))
             await asyncio.sleep(0.02)
 
