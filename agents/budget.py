@@ -39,6 +39,15 @@ class Budget:
         """Working seconds so far, earlier sessions included."""
         return time.monotonic() - self._start
 
+    def left(self) -> Limits:
+        """What is left of each limit, for work done elsewhere."""
+        limits, spent = self.limits, self.spending
+        return Limits(
+            None if limits.tokens is None else limits.tokens - spent.tokens,
+            None if limits.usd is None else limits.usd - (spent.usd or 0.0),
+            None if limits.seconds is None else limits.seconds - self.seconds,
+        )
+
     def check(self) -> None:
         """Raise BudgetReached when a limit is met."""
         if not self._bounded:

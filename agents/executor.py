@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.budget import Budget
+from agents.chunks import ChunkPipeline
 from agents.microagent import Decision
 from agents.pilot import Pilot
 from agents.pipeline import Pipeline, Settled
@@ -41,7 +42,7 @@ class Executor:
     def __init__(
         self,
         task: Task,
-        pipeline: Pipeline,
+        pipeline: Pipeline | ChunkPipeline,
         journal: Journal,
         budget: Budget,
         status: RunStatus,

@@ -58,6 +58,19 @@ class Spending:
         self.samples += 1
         self.usd = _sum(self.usd, self._cost(model, prompt, completion))
 
+    def absorb(self, usage: Iterable[UsageDelta]) -> None:
+        """Charge what was spent elsewhere, at the cost that it was told with."""
+        for used in usage:
+            if self._within is not None:
+                self._within.absorb([used])
+            account = self._open.setdefault(used.model, [0, 0, 0])
+            account[0] += used.prompt_tokens
+            account[1] += used.completion_tokens
+            account[2] += used.samples
+            self.tokens += used.prompt_tokens + used.completion_tokens
+            self.samples += used.samples
+            self.usd = _sum(self.usd, used.cost_usd)
+
     def take(self) -> list[UsageDelta]:
         """What came in since the last call, model by model."""
         usage = [

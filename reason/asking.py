@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agents.budget import Budget, Limits
 from agents.questions.answering import Answered, answer
@@ -12,6 +12,7 @@ from agents.questions.desk import Desk, Manner, Role
 from agents.questions.prompting import MICRO, Prompts, load_prompts
 from agents.questions.strategies import ROLES, Strategy
 from agents.spending import Spending
+from cluster.connection import need_ray
 from engines.concurrency import together
 from engines.options import EngineOptions
 from engines.spec import check_spec, is_micro
@@ -37,6 +38,7 @@ class AskOptions:
         questions: worked on at once.
         budget_tokens, budget_usd: of all questions together.
         engine: how engines are opened.
+        engine_cluster: ``ray`` answers on the nodes of a cluster, ``questions`` at once on each.
     """
 
     strategy: Strategy
@@ -49,6 +51,7 @@ class AskOptions:
     budget_tokens: int | None = None
     budget_usd: float | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
+    engine_cluster: Literal["none", "ray"] = "none"
 
     @property
     def specs(self) -> dict[Role, str]:
@@ -81,6 +84,8 @@ class AskOptions:
                 f"{self.strategy}: name a general model with --model (`reason models get "
                 "smollm2` fetches a small one)"
             )
+        if self.engine_cluster == "ray":
+            need_ray()
         for spec in self.opened.values():
             check_spec(spec, self.engine)
         self.words()
@@ -111,6 +116,11 @@ async def answer_all(
     options.check()
     for question in questions:
         options.check_question(question.text)
+    if options.engine_cluster == "ray":
+        from reason.spread import answer_over_cluster
+
+        await answer_over_cluster(questions, options, done)
+        return
     words = options.words()
     at_once = asyncio.Semaphore(options.questions)
     roles = list(options.opened)

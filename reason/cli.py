@@ -71,12 +71,13 @@ def root(
 def check_packages() -> None:
     """Refuse to run with somebody else's ``agents`` or ``tasks``: both are common names."""
     import agents
+    import cluster
     import engines
     import runs
     import tasks
 
     home = Path(__file__).resolve().parent.parent
-    for package in (agents, engines, runs, tasks):
+    for package in (agents, cluster, engines, runs, tasks):
         found = Path(str(package.__file__)).resolve().parent
         if found.parent != home:
             raise UsageError(

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from agents.budget import Budget, Limits
+from agents.chunks import ChunkPipeline, Crew
 from agents.executor import Executor
 from agents.graph import RECURSION_LIMIT, Mission, RunState, build_graph
 from agents.microagent import Microagent
@@ -27,6 +28,7 @@ from agents.policy import VotePolicy
 from agents.retries import Retries
 from agents.spending import Spending
 from agents.status import RunStatus, StopSwitch
+from cluster.connection import need_ray
 from engines.base import Engine
 from engines.spec import EngineOptions, check_spec, open_engine, parse_spec
 from reason.checkpoints import open_saver, thread_of
@@ -40,6 +42,8 @@ from runs.store import RunDir
 from tasks.base import Record, Task
 from tasks.catalog import Description, build_task, styles
 from tasks.hanoi.task import BUNDLED
+
+LONE_CHAIN = "without --speculate draft and a rule one node at a time works on a chain"
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ class RunConfig:
     def check(self) -> None:
         """Raise UsageError for anything that can be known to be wrong before starting."""
         options, task = self.options, self.build_task()
+        if options.engine_cluster == "ray":
+            need_ray()
         for spec in model_specs(options):
             check_spec(spec, engine_options(task, options))
         if (options.on_no_convergence == "escalate") != (options.escalate_model is not None):
@@ -141,7 +147,22 @@ def model_specs(options: RunOptions) -> list[str]:
     return [*options.model, *filter(None, [options.escalate_model, options.draft_model])]
 
 
-def _pipeline(agent: Microagent, options: RunOptions, drafters: Sequence[Engine]) -> Pipeline:
+class Seats(NamedTuple):
+    """The engines of a run by what they do."""
+
+    voters: list[Engine]
+    escalation: Engine | None
+    drafters: list[Engine]
+
+
+def seats(options: RunOptions, engines: Sequence[Engine]) -> Seats:
+    """The engines of :func:`model_specs` in their places."""
+    voters, rest = list(engines[: len(options.model)]), list(engines[len(options.model) :])
+    return Seats(voters, rest.pop(0) if options.escalate_model else None, rest)
+
+
+def step_pipeline(agent: Microagent, options: RunOptions, drafters: Sequence[Engine]) -> Pipeline:
+    """What decides steps in this process."""
     if options.speculate == "none":
         return Pipeline(agent)
     draft: Draft | None = None
@@ -198,15 +219,36 @@ async def run_session(
         retries = Retries(journal)
         how = replace(engine_options(task, options), retried=retries.add)
         engines = await stack.enter_async_context(open_engines(model_specs(options), how))
-        mission = _mission(config, task, journal, engines, retries, status, switch)
+        crew = await stack.enter_async_context(_crew(config))
+        mission = _mission(config, task, journal, engines, retries, status, switch, crew)
         saver = await stack.enter_async_context(open_saver(run))
         thread: RunnableConfig = {**thread_of(run), "recursion_limit": RECURSION_LIMIT}
         graph = build_graph(mission, saver)
         with span("reason.run", run_id=run.run_id, task=task.label, k=str(options.k)):
             final = cast(RunState, await graph.ainvoke({}, thread, durability="sync"))
+        await _last_accounts(mission.executor)
         summary = summarise(config, run, journal, final)
         run.write_summary(summary.model_dump())
         return summary
+
+
+@asynccontextmanager
+async def _crew(config: RunConfig) -> AsyncIterator[Crew | None]:
+    """The actors that work on the run, where it is spread over a cluster."""
+    if config.options.engine_cluster == "none":
+        yield None
+        return
+    from reason.spread import step_crew
+
+    async with step_crew(config) as crew:
+        yield crew
+
+
+async def _last_accounts(executor: Executor) -> None:
+    """Charge what chunks that were given up have cost."""
+    if isinstance(executor.pipeline, ChunkPipeline):
+        await executor.pipeline.close()
+        executor.charge()
 
 
 def _mission(
@@ -217,16 +259,21 @@ def _mission(
     retries: Retries,
     status: RunStatus,
     switch: StopSwitch,
+    crew: Crew | None,
 ) -> Mission:
     options = config.options
-    voters, rest = engines[: len(options.model)], engines[len(options.model) :]
-    escalation = rest.pop(0) if options.escalate_model else None
+    voters, escalation, drafters = seats(options, engines)
     spending = Spending(engines, journal.usage())
     limits = Limits(options.budget_tokens, options.budget_usd, options.budget_seconds)
     totals = journal.totals()
     budget = Budget(limits, spending, totals.seconds)
     agent = Microagent(task, voters, config.policy(task), spending, budget.check, escalation)
-    pipeline = _pipeline(agent, options, rest)
+    pipeline: Pipeline | ChunkPipeline = step_pipeline(agent, options, drafters)
+    if crew is not None:
+        drafted = options.speculate == "draft" and options.draft_model is None
+        pipeline = ChunkPipeline(agent, crew, budget, options.window if drafted else None)
+        if not drafted:
+            status.note = LONE_CHAIN
     executor = Executor(task, pipeline, journal, budget, status, options.rollback)
     status.steps = status.steps_before = executor.step
     status.steps_total, status.state = task.steps(), executor.state

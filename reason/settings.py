@@ -66,6 +66,8 @@ class RunOptions(BaseModel):
     """Requests in flight per model."""
     transport: Literal["lean", "openai"] = "lean"
     """What carries requests to servers: lean (aiohttp), or openai (its client)."""
+    engine_cluster: Literal["none", "ray"] = "none"
+    """Spread the work over the nodes of a Ray cluster: ray, or none. It changes no answer."""
     max_votes: int | None = Field(None, ge=1)
     """Samples a step may use. By default the larger of 100 and 10 k."""
     on_no_convergence: OnNoConvergence = "stop"

@@ -8,7 +8,7 @@ ends them with ``**flags`` and is decorated with :func:`asks`.
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 
@@ -23,6 +23,10 @@ C = TypeVar("C", bound=Callable[..., None])
 
 DEFAULTS = Manner()
 PANEL = "How questions are answered"
+CLUSTER = "ray spreads the work over the nodes of a Ray cluster."
+
+ClusterFlag = Annotated[str | None, typer.Option(help=CLUSTER)]
+"""The same flag for commands that answer no questions."""
 
 
 def _option(name: str, kind: Any, default: Any, help: str, *names: str, **more: Any) -> Any:
@@ -57,6 +61,7 @@ FLAGS: dict[str, inspect.Parameter] = {
         _option("prompts", Path | None, None, "Folder with prompt files of your own."),
         _option("parallel", int, 8, "Questions worked on at once.", min=1),
         _option("concurrency", int | None, None, "Requests in flight per model."),
+        _option("engine_cluster", str | None, None, CLUSTER),
         _option("budget_tokens", int | None, None, "Tokens to be spent."),
         _option("budget_usd", float | None, None, "Dollars to be spent."),
     )
@@ -64,10 +69,11 @@ FLAGS: dict[str, inspect.Parameter] = {
 """All of them, by name."""
 
 
-def asks(**own: Any) -> Callable[[C], C]:
+def asks(*left_out: str, **own: Any) -> Callable[[C], C]:
     """Give a command these flags in place of its ``**flags``.
 
     Args:
+        left_out: flags that the command has no use for.
         own: defaults of the command's own; a flag that it defines itself is left to it.
     """
 
@@ -78,7 +84,7 @@ def asks(**own: Any) -> Callable[[C], C]:
         shared = [
             parameter.replace(default=own.get(name, parameter.default))
             for name, parameter in FLAGS.items()
-            if name not in named
+            if name not in named and name not in left_out
         ]
         keywords = [p.replace(kind=p.KEYWORD_ONLY) for p in taken]
         command.__signature__ = signature.replace(  # type: ignore[attr-defined]
@@ -94,8 +100,8 @@ def ask_options(strategy: str, flags: dict[str, Any]) -> AskOptions:
     if strategy not in get_args(Strategy):
         known = ", ".join(get_args(Strategy))
         raise UsageError(f"--strategy must be one of {known}, not {strategy!r}")
-    shared = ("concurrency", "budget_tokens", "budget_usd")
-    settings = load_settings({name: flags[name] for name in shared})
+    shared = ("concurrency", "budget_tokens", "budget_usd", "engine_cluster")
+    settings = load_settings({name: flags.get(name) for name in shared})
     given = {name: flags[name] for name in Manner.__dataclass_fields__ if name in flags}
     given["max_votes"] = max(given["max_votes"], given["k"])
     lean = settings.transport == "lean"
@@ -110,6 +116,7 @@ def ask_options(strategy: str, flags: dict[str, Any]) -> AskOptions:
         settings.budget_tokens,
         settings.budget_usd,
         ask_engine_options(settings.concurrency, lean=lean, prices=settings.prices),
+        settings.engine_cluster,
     )
     options.check()
     return options

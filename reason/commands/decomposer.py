@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from agents.questions.desk import Manner
+from reason.commands.asking import ClusterFlag
 from reason.commands.training import (
     AsJson,
     Concurrency,
@@ -88,6 +89,7 @@ def rl(
     report_to: ReportTo = None,
     restart: Restart = False,
     concurrency: Concurrency = None,
+    engine_cluster: ClusterFlag = None,
     as_json: AsJson = False,
 ) -> None:
     """Stage two: policy gradient against the frozen solver."""
@@ -105,7 +107,7 @@ def rl(
     policy = Policy(algo, generations, beta, temperature, max_tokens, weights, vllm, vllm_url)  # type: ignore[arg-type]
     schedule = Schedule(steps, batch, rate, accumulate, seed, save_every, tuple(report_to or ()))
     manner = Manner(k=k, temperature=solver_temperature, max_tokens=solver_tokens)
-    rollouts = open_solver(solver, manner, concurrency)
+    rollouts = open_solver(solver, manner, concurrency, engine_cluster)
     with progress("rl", steps) as on_log:
         train_rl(
             model,

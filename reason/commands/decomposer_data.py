@@ -11,6 +11,7 @@ from rich.progress import track
 from agents.questions.desk import Manner
 from agents.questions.prompting import MICRO, load_prompts
 from engines.spec import check_spec, is_micro, open_engine
+from reason.commands.asking import ClusterFlag
 from reason.commands.common import stderr
 from reason.commands.training import (
     AsJson,
@@ -26,7 +27,7 @@ from reason.errors import UsageError
 from runs.lines import LineWriter, read_lines
 
 if TYPE_CHECKING:
-    from training.decomposer.rollout import Rollouts
+    from training.decomposer.rollout import Trying
     from training.decomposer.rows import Row
 
 CHAINS = 10000
@@ -44,6 +45,7 @@ def data(
     seed: Seed = 1,
     solver_tokens: Annotated[int, typer.Option(min=1, help="Cap of the answers.")] = 512,
     concurrency: Concurrency = None,
+    engine_cluster: ClusterFlag = None,
     as_json: AsJson = False,
 ) -> None:
     """Make decomposer data: questions, subquestions to imitate, the solver's first answers."""
@@ -51,7 +53,7 @@ def data(
     if source.startswith("distill:") != (teacher is not None):
         raise UsageError("distill:FILE and --teacher SPEC must be given together")
     rows = _rows(source, count, seed)
-    rollouts = open_solver(solver, Manner(max_tokens=solver_tokens), concurrency)
+    rollouts = open_solver(solver, Manner(max_tokens=solver_tokens), concurrency, engine_cluster)
     kept = {row.get("id") for row in read_lines(out)}
     left = [row for row in rows if row.id not in kept]
     asyncio.run(_write(left, rollouts, teacher, proposals, concurrency, out))
@@ -76,7 +78,7 @@ def _rows(source: str, count: int | None, seed: int) -> "list[Row]":
 
 async def _write(
     rows: "Sequence[Row]",
-    rollouts: "Rollouts",
+    rollouts: "Trying",
     teacher: str | None,
     proposals: int,
     concurrency: int | None,
@@ -94,12 +96,12 @@ async def _write(
                 lines.write(row.to_dict())
                 next(bar, None)
     finally:
-        await rollouts.solver.close()
+        await rollouts.close()
 
 
 async def _taught(
     rows: "AsyncIterator[Row]",
-    rollouts: "Rollouts",
+    rollouts: "Trying",
     teacher: str,
     proposals: int,
     concurrency: int | None,

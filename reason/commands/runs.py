@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.graph import verify_journal
+from reason.commands.asking import ClusterFlag
 from reason.commands.common import print_json, run_in_foreground, stderr
 from reason.errors import UsageError
 from reason.session import RunConfig
@@ -21,6 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 
 CHANGEABLE = (
     *("budget_tokens", "budget_usd", "budget_seconds", "max_votes", "concurrency"),
+    "engine_cluster",
     *("variants", "on_no_convergence", "escalate_model", "rollback"),
 )
 
@@ -81,6 +83,7 @@ def resume(
     concurrency: Annotated[
         int | None, typer.Option(help="New limit of requests in flight.")
     ] = None,
+    engine_cluster: ClusterFlag = None,
     variants: Annotated[
         int | None, typer.Option(help="Ways of asking that votes take by turns.")
     ] = None,

@@ -17,9 +17,9 @@ from rich.progress import (
 )
 
 from agents.questions.desk import Manner
-from agents.questions.prompting import MICRO, load_prompts
+from cluster.connection import need_ray
 from engines.options import EngineOptions
-from engines.spec import check_spec, is_micro, open_engine
+from engines.spec import check_spec
 from reason.asking import opened_as
 from reason.commands.common import print_json, stderr
 from reason.errors import UsageError
@@ -27,7 +27,7 @@ from reason.settings import load_settings
 from tasks.chains.rehearsal import rehearse
 
 if TYPE_CHECKING:
-    from training.decomposer.rollout import Rollouts
+    from training.decomposer.rollout import Trying
 
 Seed = Annotated[int, typer.Option(help="Seed of everything drawn.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -47,17 +47,18 @@ def one_of(flag: str, value: str, known: tuple[str, ...]) -> None:
         raise UsageError(f"{flag} must be one of {', '.join(filter(None, known))}, not {value!r}")
 
 
-def open_solver(spec: str, manner: Manner, concurrency: int | None) -> "Rollouts":
-    """A frozen solver to try decompositions on. Raises UsageError."""
-    from training.decomposer.rollout import Rollouts
+def open_solver(
+    spec: str, manner: Manner, concurrency: int | None, engine_cluster: str | None
+) -> "Trying":
+    """A frozen solver to try decompositions on, here or over a cluster. Raises UsageError."""
+    from reason.rollouts import SpreadRollouts, open_rollouts
 
-    opened = opened_as("solver", spec)
     options = solver_options(concurrency)
-    check_spec(opened, options)
-    words = load_prompts(MICRO if is_micro(opened) or opened.startswith("sim") else None)
-    engine = open_engine(opened, options)
-    engine.spec = spec  # as the user wrote it, for records
-    return Rollouts(engine, words, manner)
+    if load_settings({"engine_cluster": engine_cluster}).engine_cluster == "ray":
+        need_ray()
+        check_spec(opened_as("solver", spec), options)
+        return SpreadRollouts(spec, manner, options)
+    return open_rollouts(spec, manner, options)
 
 
 def solver_options(concurrency: int | None) -> EngineOptions:

@@ -20,7 +20,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from reason.errors import EngineError
 from training.decomposer.models import load, lora
 from training.decomposer.rewards import DEFAULT_WEIGHTS, REWARDS
-from training.decomposer.rollout import Rollout, Rollouts
+from training.decomposer.rollout import Rollout, Trying
 from training.decomposer.rows import Row
 from training.decomposer.sft import prompt
 from training.decomposer.trainers import OnLog, Schedule, claim, common, run, watcher
@@ -63,7 +63,7 @@ class RewardBook:
         lead: what every completion is the continuation of.
     """
 
-    def __init__(self, rows: Sequence[Row], rollouts: Rollouts, lead: str) -> None:
+    def __init__(self, rows: Sequence[Row], rollouts: Trying, lead: str) -> None:
         self.rows = {row.id: row for row in rows}
         self.rollouts, self.lead = rollouts, lead
         self._tasks: dict[tuple[str, str], asyncio.Task[Rollout | None]] = {}
@@ -95,7 +95,7 @@ class RewardBook:
                 self._tasks[key] = asyncio.ensure_future(run)
         done = await asyncio.gather(*(self._tasks[key] for key in keys))
         if all(rollout is None for rollout in done):
-            raise EngineError(f"{self.rollouts.solver.spec} failed on every rollout of step {step}")
+            raise EngineError(f"{self.rollouts.spec} failed on every rollout of step {step}")
         return done
 
 
@@ -110,7 +110,7 @@ def train_rl(
     out: Path,
     schedule: Schedule,
     policy: Policy,
-    rollouts: Rollouts,
+    rollouts: Trying,
     *,
     rank: int,
     restart: bool,
@@ -135,7 +135,7 @@ def train_rl(
     settings = {
         "stage": "rl",
         "model": model,
-        "solver": rollouts.solver.spec,
+        "solver": rollouts.spec,
         "rows": len(rows),
         "rank": rank,
         "schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)},
@@ -162,7 +162,7 @@ def train_rl(
         try:
             run(trainer, out, settings)
         finally:  # its connections belong to the loop that the rewards ran on
-            closing = asyncio.run_coroutine_threadsafe(rollouts.solver.close(), trainer.async_loop)
+            closing = asyncio.run_coroutine_threadsafe(rollouts.close(), trainer.async_loop)
             closing.result()
 
 

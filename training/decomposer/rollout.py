@@ -6,7 +6,7 @@ nobody: it leaves the question as the first answer did, without a call.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from agents.questions.daslam import Guided, build_daslam, read_subquestions
 from agents.questions.desk import Desk, Manner, Role
@@ -40,6 +40,30 @@ class Rollout:
     after: bool
 
 
+class Trying(Protocol):
+    """Whoever tries decompositions out on a solver.
+
+    Attributes:
+        spec: the solver's, as the user wrote it.
+        manner: margin and limits of a question.
+    """
+
+    spec: str
+    manner: Manner
+
+    async def first(self, row: Row) -> str:
+        """The solver's own first answer. Raises EngineError."""
+        ...
+
+    async def run(self, row: Row, decomposition: str) -> Rollout | None:
+        """Try a decomposition; None when the solver failed."""
+        ...
+
+    async def close(self) -> None:
+        """Free the solver."""
+        ...
+
+
 class Rollouts:
     """Tries decompositions out on one solver.
 
@@ -51,6 +75,7 @@ class Rollouts:
 
     def __init__(self, solver: Engine, words: Prompts, manner: Manner) -> None:
         self.solver, self.words, self.manner = solver, words, manner
+        self.spec = solver.spec
         self.spending = Spending([solver])
 
     def _desk(self) -> Desk:
@@ -62,6 +87,10 @@ class Rollouts:
         fields = solve_fields({"question": row.question, "kind": row.kind})
         (sample,) = await self._desk().ask("solver", "solve", fields)
         return sample.text
+
+    async def close(self) -> None:
+        """Free the solver."""
+        await self.solver.close()
 
     async def run(self, row: Row, decomposition: str) -> Rollout | None:
         """Try a decomposition; None when the solver failed, so that nothing false is learnt.

@@ -21,7 +21,7 @@ from tasks.chains.problems import Operation, Problem, draw_where
 from tasks.chains.subquestions import human_like
 from tasks.questions.answers import canonical
 from tasks.questions.files import load_questions
-from training.decomposer.rollout import Rollout, Rollouts
+from training.decomposer.rollout import Rollout, Trying
 from training.decomposer.rows import Row
 
 AT_ONCE = 32  # rows worked on side by side
@@ -94,7 +94,7 @@ def _lines(path: Path) -> list[str]:
         raise UsageError(f"cannot read {path}: {error}") from None
 
 
-async def with_first_answers(rows: Sequence[Row], rollouts: Rollouts) -> AsyncIterator[Row]:
+async def with_first_answers(rows: Sequence[Row], rollouts: Trying) -> AsyncIterator[Row]:
     """The rows in order, each with the solver's first answer. Raises EngineError."""
     for at in range(0, len(rows), AT_ONCE):
         part = rows[at : at + AT_ONCE]
@@ -108,7 +108,7 @@ async def distilled(
     rows: AsyncIterator[Row],
     teacher: Engine,
     words: Prompts,
-    rollouts: Rollouts,
+    rollouts: Trying,
     proposals: int,
 ) -> AsyncIterator[Row]:
     """Rows with the teacher's best decomposition, those left out that helped nobody.
