@@ -71,3 +71,18 @@ class Limiter:
             if not turn.done():
                 turn.set_result(None)
                 room -= 1
+
+
+class Limiters:
+    """A limiter for every server, shared by the models that it serves."""
+
+    def __init__(self) -> None:
+        self._by_url: dict[str, Limiter] = {}
+
+    def of(self, url: str, ceiling: int) -> Limiter:
+        """The server's limiter, made on first use."""
+        return self._by_url.setdefault(url, Limiter(ceiling))
+
+    def __reduce__(self) -> tuple[type["Limiters"], tuple[()]]:
+        """Another process has limits of its own."""
+        return Limiters, ()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engines.limiter import Limiters
 from engines.simulated import Rehearse
 
 
@@ -12,7 +13,8 @@ class EngineOptions:
     """How engines are opened.
 
     Attributes:
-        concurrency: requests in flight per engine.
+        concurrency: requests in flight to each server.
+        limiters: where the engines of one server find the limit that they share.
         bundled: gives the micro model of ``embedded``; engines know no task, the caller does.
         rehearse: what a simulated model may answer.
         timeout: seconds that one request may take.
@@ -27,6 +29,7 @@ class EngineOptions:
     """
 
     concurrency: int = 16
+    limiters: Limiters = field(default_factory=Limiters)
     bundled: Callable[[], Path] | None = None
     rehearse: Rehearse | None = None
     timeout: float = 600.0

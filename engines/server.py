@@ -12,7 +12,6 @@ from pydantic_core import from_json
 
 from engines.base import Form, Request, Sample, by_temperature
 from engines.concurrency import together
-from engines.limiter import Limiter
 from engines.options import EngineOptions
 from engines.prices import price_of
 from engines.protocol import body, read_samples, structured
@@ -38,7 +37,7 @@ class ServerEngine:
         self.price = options.prices.get(model)
         if self.price is None and spec.startswith("openai/"):
             self.price = price_of("openai", model)
-        self.limiter = Limiter(options.concurrency)
+        self.limiter = options.limiters.of(url, options.concurrency)
         self._transport, self._options = transport, options
         self._shares = True  # whether the server is believed to honour n
         self._structures = True  # whether the server is believed to hold answers to a form

@@ -63,7 +63,7 @@ class RunOptions(BaseModel):
     """Prompt style: paper or compact; auto is compact for micro and simulated models, where the
     task has it, and paper for all others."""
     concurrency: int = Field(16, ge=1, le=4096)
-    """Requests in flight per model."""
+    """Requests in flight to each server."""
     transport: Literal["lean", "openai"] = "lean"
     """What carries requests to servers: lean (aiohttp), or openai (its client)."""
     engine_cluster: Literal["none", "ray"] = "none"

@@ -60,7 +60,7 @@ FLAGS: dict[str, inspect.Parameter] = {
         ),
         _option("prompts", Path | None, None, "Folder with prompt files of your own."),
         _option("parallel", int, 8, "Questions worked on at once.", min=1),
-        _option("concurrency", int | None, None, "Requests in flight per model."),
+        _option("concurrency", int | None, None, "Requests in flight to each server."),
         _option("engine_cluster", str | None, None, CLUSTER),
         _option("budget_tokens", int | None, None, "Tokens to be spent."),
         _option("budget_usd", float | None, None, "Dollars to be spent."),

@@ -1,6 +1,7 @@
 """Server engines, over both transports, against a server that fails in every way servers do."""
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -177,6 +178,19 @@ async def test_a_refusal_for_another_reason_costs_no_form() -> None:
             await engine.sample(FORMED)
         (sample,) = await engine.sample(FORMED)
     assert sample.text == "hi, as JSON"
+
+
+async def test_models_of_one_server_share_its_limit() -> None:
+    options = EngineOptions(concurrency=3, lean=TRANSPORT["lean"])
+    specs = ["http://127.0.0.1:1/v1#a", "http://127.0.0.1:1/v1#b", "http://127.0.0.1:2/v1#a"]
+    models = [open_engine(spec, options) for spec in specs]
+    one, two, other = (model.limiter for model in models if isinstance(model, ServerEngine))
+    assert one is two
+    assert other is not one
+    there = pickle.loads(pickle.dumps(options.limiters))
+    assert there.of("http://127.0.0.1:1/v1", 3) is not one
+    for model in models:
+        await model.close()
 
 
 async def test_missing_usage_is_estimated_and_length_is_told() -> None:
