@@ -109,11 +109,17 @@ async def latency() -> list[Row]:
     return rows
 
 
+async def _step_us(disks: int, model: str, runs: int) -> float:
+    """Microseconds a step over several drafted runs."""
+    each = [await solve(disks, model, speculate="draft") for _ in range(runs)]
+    return sum(run.seconds for run in each) / sum(run.steps for run in each) * 1e6
+
+
 async def long_runs() -> list[Row]:
     """Time per step from 2**10 to 2**20 steps, and what the longest run took."""
     model = f"sim:error={ERROR}"
-    short, middle = [await solve(disks, model, speculate="draft") for disks in (10, 14)]
-    near, between = (run.seconds / run.steps * 1e6 for run in (short, middle))
+    near = await _step_us(10, model, runs=16)  # a run of 0.1 s says little by itself
+    between = await _step_us(14, model, runs=2)
     longest = await million(model, speculate="draft")
     far = longest.seconds / longest.steps * 1e6
     return [
