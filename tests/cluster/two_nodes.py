@@ -103,6 +103,7 @@ def host() -> None:
             second.kill_all_processes(check_alive=False, allow_graceful=False)
             cluster.worker_nodes.remove(second)
             second = cluster.add_node(**NODE)
+            cluster.wait_for_nodes()  # until the killed one is known to be dead as well
             _tell(cluster, second)
     finally:
         cluster.shutdown()
