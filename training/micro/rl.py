@@ -24,6 +24,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerFast
 from trl import RLOOConfig, RLOOTrainer
@@ -181,7 +182,9 @@ class Round:
         model, tokenizer = load_micro(self.start)
         gguf = self.folder / "asked.gguf"
         export_gguf(model, tokenizer, gguf, "asked")
-        engine = open_engine(f"gguf:{gguf}", EngineOptions(concurrency=32))
+        engine = open_engine(
+            f"gguf:{gguf}", EngineOptions(concurrency=32, threads=torch.get_num_threads())
+        )
         cap = longest(tokenizer, self.pairs)
         try:
             return await together(
