@@ -39,7 +39,8 @@ from runs.files import write_json
 from tasks.catalog import Description
 
 if TYPE_CHECKING:
-    from training.micro.rl import Mined
+    from training.decomposer.trainers import Schedule
+    from training.micro.rl import Mined, Practice
 
 START = flag(
     "start_from",
@@ -80,10 +81,17 @@ class Measured(NamedTuple):
     seen: Forecast
 
 
+class Effect(NamedTuple):
+    """The model before and after, and what the rounds between found."""
+
+    before: Measured
+    after: Measured
+    found: "list[Mined]"
+
+
 def train_rl(task: Description, flags: Mapping[str, Any]) -> None:
     """Measure, train, measure again, and show the effect."""
     need_training()
-    from training.decomposer.trainers import Schedule
     from training.micro import rl
     from training.micro.pairs import Pairs
     from training.micro.subjects import name_of
@@ -92,23 +100,13 @@ def train_rl(task: Description, flags: Mapping[str, Any]) -> None:
     use_threads(flags["threads"])
     built = micro_task(task)
     if built.steps() is None:
-        raise UsageError(f"{built.label} has no known number of steps: its cost cannot be foretold")
+        raise UsageError(f"{built.label} has no known number of steps: no cost can be foretold")
     start = (
         built.bundled_model() if flags["start_from"] == "embedded" else Path(flags["start_from"])
     )
     name = name_of(built)
     out = flags["out"] or Path("checkpoints") / f"{name}-rl"
-    schedule = Schedule(
-        flags["train_steps"],
-        flags["batch"],
-        flags["rate"],
-        seed=flags["train_seed"],
-        save_every=flags["save_every"],
-    )
-    practice = rl.Practice(
-        flags["rounds"], flags["mine"], flags["generations"], flags["beta"], flags["heat"]
-    )
-    pairs = Pairs(built)
+    pairs, (schedule, practice) = Pairs(built), _plan(flags)
     settings = {
         "stage": "micro-rl",
         "task": task,
@@ -121,18 +119,36 @@ def train_rl(task: Description, flags: Mapping[str, Any]) -> None:
     with progress("micro-rl", schedule.steps) as on_log:
         found = rl.train_rl(pairs, out, name, schedule, practice, on_log=on_log)
     after = measure(task, out / f"{name}.gguf", flags)
+    _report(out, name, Effect(before, after, found), settings, as_json=flags["as_json"])
+
+
+def _plan(flags: Mapping[str, Any]) -> "tuple[Schedule, Practice]":
+    from training.decomposer.trainers import Schedule
+    from training.micro.rl import Practice
+
+    steps, batch, rate = flags["train_steps"], flags["batch"], flags["rate"]
+    schedule = Schedule(
+        steps, batch, rate, seed=flags["train_seed"], save_every=flags["save_every"]
+    )
+    names = ("rounds", "mine", "generations", "beta", "heat")
+    return schedule, Practice(*(flags[name] for name in names))
+
+
+def _report(
+    out: Path, name: str, effect: Effect, settings: dict[str, Any], *, as_json: bool
+) -> None:
     report = {
         "out": str(out),
         "gguf": str(out / f"{name}.gguf"),
-        "before": figures(before),
-        "after": figures(after),
-        "rounds": [asdict(round_) for round_ in found],
+        "before": figures(effect.before),
+        "after": figures(effect.after),
+        "rounds": [asdict(mined) for mined in effect.found],
     }
     write_json(out / "report.json", {**report, "settings": settings})
-    if flags["as_json"]:
+    if as_json:
         print_json(report)
         return
-    _show(before, after, found)
+    _show(effect)
     done(f"exported to {out}; use it by --model gguf:{report['gguf']}", as_json=False)
 
 
@@ -184,14 +200,14 @@ def figures(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _show(before: Measured, after: Measured, found: "list[Mined]") -> None:
-    for at, mined in enumerate(found, 1):
+def _show(effect: Effect) -> None:
+    for at, mined in enumerate(effect.found, 1):
         done(
             f"round {at}: of {mined.asked:,} answers {mined.wrong:,} were wrong and "
             f"{mined.flagged:,} red-flagged",
             as_json=False,
         )
-    Console().print(effect_table(before, after))
+    Console().print(effect_table(effect.before, effect.after))
 
 
 def effect_table(before: Measured, after: Measured) -> Table:
