@@ -89,7 +89,7 @@ def progress(name: str, steps: int) -> Iterator[Callable[[int, dict[str, float]]
 
 
 def _figures(figures: dict[str, float]) -> str:
-    names = ("loss", "reward", "kl", "mean_token_accuracy")
+    names = ("loss", "exact", "reward", "kl", "mean_token_accuracy")
     told = [f"{name} {float(figures[name]):.3f}" for name in names if name in figures]
     return ", ".join(told)
 

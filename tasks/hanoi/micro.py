@@ -8,10 +8,11 @@ from tasks.hanoi.examples import (
     example,
     large_move_situation,
     path_situation,
+    random_situation,
     training_example,
     unseen_situation,
 )
-from tasks.hanoi.task import BUNDLED_DISKS
+from tasks.hanoi.task import BUNDLED_DISKS, Hanoi, State
 
 SYMBOLS = symbols(64)
 NAME = "hanoi-micro"
@@ -20,6 +21,14 @@ NAME = "hanoi-micro"
 def draw(rng: Random) -> Example:
     """A training pair of 1 to 20 disks."""
     return training_example(rng, BUNDLED_DISKS)
+
+
+def state(task: Hanoi, rng: Random) -> State:
+    """A random legal state of a task's puzzle, anywhere, not on the way of its solution alone."""
+    while True:
+        pegs, previous, turn = random_situation(rng, task.disks)
+        if turn == task.turn:
+            return State(pegs, previous)
 
 
 def examinations(seed: int, count: int) -> dict[str, list[Example]]:

@@ -8,6 +8,7 @@ from agents.theory import wilson
 from engines.base import Engine, Request
 from engines.concurrency import together
 from engines.spec import EngineOptions, open_engine
+from reason.prompt import Prompt
 from training.micro.subjects import Subject
 from training.micro.trainer import MicroRecipe
 
@@ -29,7 +30,7 @@ class Mark:
 
 async def examine(
     gguf: Path,
-    examinations: Mapping[str, Sequence[tuple[str, str]]],
+    examinations: Mapping[str, Sequence[tuple[Prompt, str]]],
     temperatures: Sequence[float],
     max_tokens: int = 128,
 ) -> list[Mark]:
@@ -48,11 +49,11 @@ async def examine(
 async def _mark(
     engine: Engine,
     name: str,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[tuple[Prompt, str]],
     temperature: float,
     max_tokens: int,
 ) -> Mark:
-    async def right(prompt: str, answer: str) -> bool:
+    async def right(prompt: Prompt, answer: str) -> bool:
         (sample,) = await engine.sample(Request(prompt, max_tokens, (temperature,)))
         return sample.text == answer
 

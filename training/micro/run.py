@@ -8,7 +8,6 @@ from pathlib import Path
 from training.micro.examine import Mark, examine, write_card
 from training.micro.export import export_gguf, export_safetensors
 from training.micro.subjects import Subject
-from training.micro.tokenizer import build_tokenizer
 from training.micro.trainer import MicroRecipe, MicroTrainer, Progress
 
 SAVE_EVERY = 100
@@ -30,8 +29,8 @@ def train_micro(
     Leaves ``safetensors/``, ``NAME.gguf`` and ``card.md``. Returns the examinations' marks.
     Raises UsageError when ``out`` holds a checkpoint of another recipe.
     """
-    tokenizer = build_tokenizer(subject.symbols)
-    trainer = MicroTrainer(recipe, tokenizer, subject.draw, out)
+    tokenizer = subject.tokenizer()
+    trainer = MicroTrainer(recipe, tokenizer, subject.draw, out, subject.problem)
     if not restart and trainer.resume():
         on_step(Progress(trainer.done, 0.0, 0.0))
     _train(trainer, on_step)

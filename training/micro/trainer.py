@@ -19,6 +19,7 @@ from reason.errors import UsageError
 
 IGNORED = -100  # label of tokens that carry no loss
 POOL = 8  # batches drawn at once, to be cut by length
+CONTEXT = 512  # tokens that a micro model can hold
 
 Draw = Callable[[Random], tuple[str, ...]]
 """Draws one example: texts by turns given and learnt, such as (prompt, answer)."""
@@ -65,7 +66,7 @@ def build_model(recipe: MicroRecipe, tokenizer: PreTrainedTokenizerFast) -> Llam
         num_hidden_layers=recipe.layers,
         num_attention_heads=recipe.heads,
         num_key_value_heads=recipe.heads,
-        max_position_embeddings=512,
+        max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -116,9 +117,15 @@ class MicroTrainer:
     """Holds model and optimiser; :meth:`step` takes one step, :meth:`save` and resume are exact."""
 
     def __init__(
-        self, recipe: MicroRecipe, tokenizer: PreTrainedTokenizerFast, draw: Draw, folder: Path
+        self,
+        recipe: MicroRecipe,
+        tokenizer: PreTrainedTokenizerFast,
+        draw: Draw,
+        folder: Path,
+        subject: str = "",
     ) -> None:
         self.recipe = recipe
+        self.subject = subject
         self.tokenizer = tokenizer
         self.draw = draw
         self.folder = folder
@@ -164,6 +171,7 @@ class MicroTrainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
             "recipe": asdict(self.recipe),
+            "subject": self.subject,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "done": self.done,
@@ -179,6 +187,11 @@ class MicroTrainer:
         if not path.exists():
             return False
         state = torch.load(path, weights_only=True)
+        if state.get("subject", self.subject) != self.subject:
+            raise UsageError(
+                f"{path} was made for another problem ({state['subject']}); give another --out, "
+                "or --restart"
+            )
         if state["recipe"] != asdict(self.recipe):
             raise UsageError(
                 f"{path} was made by another recipe ({json.dumps(state['recipe'])}); "
