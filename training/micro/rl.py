@@ -1,7 +1,8 @@
 """Policy gradient on a micro-agent's own red flags and errors.
 
 A rollout is one answer to one step. Its reward is what the task says of it: 1 for the right step,
-0 for a wrong one, less than nothing for a red flag. TRL's RLOOTrainer takes the gradient, with a
+0 for a red flag, -1 for a wrong step, since a flagged answer costs one more answer and a wrong one
+raises the margin that every step needs. TRL's RLOOTrainer takes the gradient, with a
 leave-one-out baseline among the answers to one prompt, its clipping, and the KL to the start model
 inside the reward (measured: 2 to 4 seconds a step of 256 answers on one core, so no own loop).
 
@@ -38,7 +39,7 @@ from training.micro.export import export_gguf, export_safetensors
 from training.micro.load import load_micro
 from training.micro.pairs import Mark, Pair, Pairs, written
 
-REWARDS: dict[Mark, float] = {"right": 1.0, "wrong": 0.0, "flagged": -0.5}
+REWARDS: dict[Mark, float] = {"right": 1.0, "flagged": 0.0, "wrong": -1.0}
 HARD = 0.5  # share of a round's prompts at which the model erred
 SLACK = 8  # tokens that an answer may have more than the longest right one
 
