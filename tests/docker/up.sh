@@ -79,7 +79,7 @@ curl -sf "$url/metrics" -H "Authorization: Bearer $(cat deploy/secrets/metrics_k
 echo "ok: the key of the counts opens them"
 
 curl -sf "$url/api/runs" -H "Authorization: Bearer $key" -H 'Content-Type: application/json' >/dev/null \
-    -d '{"task": {"name": "hanoi", "disks": 4}, "options": {"model": ["embedded"]}}'
+    -d '{"task": {"name": "hanoi", "disks": 4}, "options": {"model": ["sim"]}}'
 counted='reason_run_steps_total{task="hanoi"} 15.0'
 for _ in $(seq 60); do
     found=$(curl -sf "$url/metrics" -H "Authorization: Bearer $key")
