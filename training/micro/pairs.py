@@ -5,8 +5,9 @@ ways of asking, its answer what a rehearsal calls right; both must agree with th
 is no teacher. The task's own parser and vote key then say what an answer is worth. All of this is
 for training and measuring: a model that solves sees prompts alone.
 
-A task may have better material than its trials. Those of Hanoi lie on the way of a solution; its
-pairs start from any legal state instead, so that what is learnt is the rule, not one solution.
+A task may have more material than its trials. Those of Hanoi lie on the ways of solutions, where
+a run will need it; half of its pairs start from any legal state, so that the rule is learnt and not
+the ways.
 
 Where prompts are many, one in 64, by hash, is never trained on. Where they are few, a step kept
 back would be a step that the model cannot do, so none is.
@@ -24,12 +25,13 @@ from tasks.hanoi import micro as hanoi
 
 PROBED = 2048  # pairs looked at beforehand
 MANY = 1024  # different prompts among them from which on some are kept back
+ELSEWHERE = 0.5  # share of pairs from other states than those of trials, where there are any
 TRIES = 4096  # draws in search of a prompt that was kept back
 
 Mark: TypeAlias = Literal["right", "wrong", "flagged"]
 
 STATES: dict[str, Callable[[Any, Random], Any]] = {"hanoi": hanoi.state}
-"""Random states of tasks that have better ones to learn from than their trials."""
+"""Random states of tasks that have others to learn from than those of their trials."""
 
 
 class Pair(NamedTuple):
@@ -90,7 +92,7 @@ class Pairs:
 
     def _state(self, rng: Random) -> tuple[Any, Any]:
         """A state, and the key of the right step where the task tells it."""
-        if self.task.name in STATES:
+        if self.task.name in STATES and rng.random() < ELSEWHERE:
             return STATES[self.task.name](self.task, rng), None
         trials = self.task.trials(rng, 1)
         if not trials:
