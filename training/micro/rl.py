@@ -57,7 +57,7 @@ class Practice:
     """
 
     rounds: int = 4
-    asked: int = 2000
+    asked: int = 1000
     generations: int = 8
     beta: float = 0.02
     temperature: float = 1.0
