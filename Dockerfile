@@ -13,6 +13,7 @@ RUN python3 extras.py pyproject.toml serve postgres > requirements.txt \
 COPY README.md LICENSE ./
 COPY reason reason
 COPY agents agents
+COPY cluster cluster
 COPY engines engines
 COPY runs runs
 COPY tasks tasks

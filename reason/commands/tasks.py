@@ -46,6 +46,13 @@ class TaskGroup(TyperGroup):
             return super().get_command(ctx, cmd_name)
         return task_command(cmd_name, self.form)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments begin with. Raises UsageError, naming those there are."""
+        if args[0][:1] != "-" and self.get_command(ctx, args[0]) is None:
+            known = ", ".join(self.list_commands(ctx))
+            raise UsageError(f"unknown task {args[0]!r}: name one of {known}")
+        return super().resolve_command(ctx, args)
+
 
 def task_command(name: str, form: Form) -> Any:
     """The command of a task; of a broken plug-in one that says what is wrong."""
