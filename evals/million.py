@@ -25,7 +25,8 @@ class Million(NamedTuple):
     """What the run took.
 
     Attributes:
-        seconds: working time of both sessions, the verification included.
+        seconds: of the whole, both sessions and the verification included.
+        working: of the two sessions as the run counts them.
         steps: committed and verified.
         resume: seconds from the call that goes on with the run to its next committed step.
         early_mb, peak_mb: peak memory of the process after the early steps, and at the end.
@@ -33,6 +34,7 @@ class Million(NamedTuple):
     """
 
     seconds: float
+    working: float
     steps: int
     resume: float
     early_mb: float
@@ -53,6 +55,7 @@ async def million(model: str, **options: Any) -> Million:
         raise RuntimeError(f"the million steps ended {summary.status}: {summary.message}")
     return Million(
         perf_counter() - start,
+        summary.seconds,
         summary.steps,
         back - resumed,
         early,
