@@ -193,6 +193,14 @@ async def test_models_of_one_server_share_its_limit() -> None:
         await model.close()
 
 
+async def test_half_a_surrogate_pair_reaches_the_server() -> None:
+    if not TRANSPORT["lean"]:
+        pytest.skip("the openai client refuses such text")
+    async with serving(lambda prompt: "ok") as server, engine_of(server) as engine:
+        await engine.sample(ASK._replace(prompt="broken \ud800", temperatures=(0.0,)))
+    assert server.bodies[0]["prompt"] == "broken \ud800"
+
+
 async def test_missing_usage_is_estimated_and_length_is_told() -> None:
     async with serving(Counter(), "no_usage", "length") as server, engine_of(server) as engine:
         (first,) = await engine.sample(ASK._replace(temperatures=(0.0,)))
