@@ -18,6 +18,14 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     write_text(path, json.dumps(data, indent=2, ensure_ascii=True) + "\n")
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, with those above it, unless it is there. Raises StorageError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
 def write_text(path: Path, content: str) -> None:
     """Write a file so that after any crash it holds the old content or the new. StorageError."""
     partial = path.with_name(path.name + ".partial")

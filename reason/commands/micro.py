@@ -15,6 +15,7 @@ from reason.commands.common import print_json
 from reason.commands.flags import JSON, flag
 from reason.commands.tasks import Form, TaskGroup
 from reason.commands.training import done, need_training, progress
+from runs.files import make_folder
 from tasks.catalog import Description, build_task, styles
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def train(subject: "Subject", words: str, flags: Mapping[str, Any]) -> None:
     recipe = MicroRecipe(**shape, seed=flags["train_seed"])
     shown = [*shape.items(), ("train-seed", recipe.seed)]
     command = f"reason train micro {words}" + "".join(f" --{k} {v}" for k, v in shown)
+    make_folder(out)
     with progress("training", recipe.steps) as on_log:
 
         def on_step(now: StepProgress) -> None:

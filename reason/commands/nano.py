@@ -19,7 +19,7 @@ import typer
 from reason.commands.common import stderr
 from reason.commands.training import AsJson, Seed, need_training
 from reason.errors import UsageError
-from runs.files import write_json
+from runs.files import make_folder, write_json
 
 if TYPE_CHECKING:
     from training.decomposer.replication import Stage
@@ -69,7 +69,7 @@ def _marks(folder: Path) -> Marks:
         return _read(path)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty and no replication: name another --run-dir")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return {}
 
 

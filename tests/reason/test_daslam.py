@@ -85,6 +85,16 @@ def test_training_commands_refuse_in_one_line(command: str, words: str) -> None:
 
 
 @pytest.mark.train
+@pytest.mark.parametrize("command", ["nano --run-dir file/in", "micro hanoi --steps 1 --out file"])
+def test_a_file_in_the_place_of_a_folder_is_one_line(command: str) -> None:
+    pytest.importorskip("torch", reason="needs the train extra")
+    Path("file").touch()
+    refused = reason("train", *command.split())
+    assert refused.code == 4
+    assert f"cannot make the folder {command.split()[-1]}" in refused.complaint
+
+
+@pytest.mark.train
 def test_an_unreachable_solver_is_one_line_and_keeps_the_rows() -> None:
     pytest.importorskip("torch", reason="needs the train extra")
     dead = ("--solver", "http://127.0.0.1:9/v1#none", "--count", "4", "--out", "rows.jsonl")

@@ -12,7 +12,7 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from reason.errors import UsageError
-from runs.files import write_json
+from runs.files import make_folder, write_json
 
 OnLog = Callable[[int, dict[str, float]], None]
 """Told the step and the trainer's figures, every step."""
@@ -115,5 +115,5 @@ def claim(out: Path, settings: dict[str, Any], *, restart: bool) -> None:
         return
     if restart:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_json(path, settings)
