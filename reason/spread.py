@@ -14,6 +14,7 @@ from agents.chunks import Chunk, Worked, work
 from agents.microagent import Microagent
 from agents.questions.answering import Answered, answer
 from agents.questions.desk import Desk, Role
+from agents.questions.prompting import Prompts
 from agents.spending import Spending
 from cluster.crew import Crew
 from engines.base import Engine
@@ -103,7 +104,8 @@ class QuestionWork:
         options.check()
         roles, specs = list(options.opened), list(options.opened.values())
         opened = await stack.enter_async_context(open_engines(specs, options.engine))
-        return QuestionWorker(options, dict(zip(roles, opened, strict=True)), stack)
+        engines = dict(zip(roles, opened, strict=True))
+        return QuestionWorker(options, engines, options.words(), stack)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class QuestionWorker:
 
     options: AskOptions
     engines: dict[Role, Engine]
+    words: dict[Role, Prompts]
     stack: AsyncExitStack
 
     async def do(self, item: Asked) -> Told:
@@ -120,8 +123,7 @@ class QuestionWorker:
         try:
             check = Budget(item.limits, total).check
             spending = Spending(self.engines.values(), within=total)
-            manner, words = self.options.manner, self.options.words()
-            desk = Desk(self.engines, manner, words, spending, check)
+            desk = Desk(self.engines, self.options.manner, self.words, spending, check)
             answered = await answer(item.question, self.options.strategy, desk)
         except ReasonError as error:
             return Told(None, total.take(), error)

@@ -7,6 +7,7 @@ ends them with ``**flags`` and is decorated with :func:`asks`.
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -102,7 +103,7 @@ def ask_options(strategy: str, flags: dict[str, Any]) -> AskOptions:
         raise UsageError(f"--strategy must be one of {known}, not {strategy!r}")
     shared = ("concurrency", "budget_tokens", "budget_usd", "engine_cluster")
     settings = load_settings({name: flags.get(name) for name in shared})
-    given = {name: flags[name] for name in Manner.__dataclass_fields__ if name in flags}
+    given = {field.name: flags[field.name] for field in fields(Manner) if field.name in flags}
     given["max_votes"] = max(given["max_votes"], given["k"])
     lean = settings.transport == "lean"
     options = AskOptions(
