@@ -22,6 +22,7 @@ class ReasonOptions(BaseModel):
         default=None, description="Of the answer; decides when two are the same."
     )
     k: int | None = Field(default=None, ge=1, le=100, description="Margin of every vote.")
+    sub_k: int | None = Field(default=None, ge=1, le=100, description="Of votes on sub-answers.")
     max_votes: int | None = Field(default=None, ge=1, le=10_000, description="Answers of one vote.")
     first_temperature: Heat | None = Field(default=None, description="Of a vote's first answer.")
     temperature: Heat | None = Field(default=None, description="Of all later answers.")
@@ -46,6 +47,7 @@ class ReasonOptions(BaseModel):
 
     @model_validator(mode="after")
     def _can_decide(self) -> "ReasonOptions":
-        if self.k and self.max_votes and self.max_votes < self.k:
-            raise ValueError(f"max_votes {self.max_votes} cannot decide a vote with k {self.k}")
+        k = max(self.k or 0, self.sub_k or 0)
+        if self.max_votes and self.max_votes < k:
+            raise ValueError(f"max_votes {self.max_votes} cannot decide a vote with k {k}")
         return self

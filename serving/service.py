@@ -112,7 +112,7 @@ class Service:
         _within("max_calls", options.max_calls, ours.max_calls)
         fields = options.model_dump(exclude_none=True)
         manner = replace(ours, **{key: fields[key] for key in fields if hasattr(ours, key)})
-        return replace(manner, max_votes=max(manner.k, manner.max_votes))
+        return replace(manner, max_votes=max(manner.k, manner.sub_k, manner.max_votes))
 
     def _limits(self, options: ReasonOptions) -> Limits:
         ours = self.terms.limits

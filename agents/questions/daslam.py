@@ -9,19 +9,20 @@ gives text: nothing else of it is used, so any solver will do, trained against o
 """
 
 import re
+from functools import partial
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from agents.questions.desk import Desk
-from agents.questions.election import elect
+from agents.questions.election import Election, elect
 from agents.questions.forms import plain
 from agents.questions.plain import Asked, fresh_election, solve_fields
 from agents.questions.prompting import FORMS
 from agents.questions.trace import Node
 from engines.base import Sample
 from tasks.base import RedFlag
-from tasks.questions.answers import extract
+from tasks.questions.answers import alike, extract
 
 TRIES = 3  # answers to one prompt before a red-flagged one is given up
 
@@ -112,23 +113,11 @@ class _Guide:
             "known": known(state["subquestions"], answers),
             "subquestion": asked,
         }
-        texts: list[str] = []
-        answer = None
-        while answer is None and len(texts) < TRIES:
-            (sample,) = await self.desk.ask("solver", "subquestion", fields, first=len(texts))
-            texts.append(sample.text)
-            try:
-                answer = None if sample.finish == "length" else extract(sample.text, "text")
-            except RedFlag:
-                answer = None
-        flagged = len(texts) - (answer is not None)
-        return {
-            "kind": "subquestion",
-            "question": asked,
-            "answer": answer,
-            "flagged": flagged,
-            "texts": texts,
-        }
+        manner = self.desk.manner
+        election = Election(partial(extract, kind="text"), alike, manner.sub_k)
+        most = TRIES if manner.sub_k == 1 else manner.max_votes
+        await elect(self.desk, "solver", "subquestion", fields, election, most)
+        return election.node("subquestion", asked)
 
     async def again(self, state: Guided) -> Guided:
         election = fresh_election(state["kind"], self.desk.manner.k)

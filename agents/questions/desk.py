@@ -22,6 +22,7 @@ class Manner:
 
     Attributes:
         k: margin of every vote.
+        sub_k: margin of the votes on ``daslam``'s sub-answers; 1 takes the first readable one.
         max_votes: answers that one vote may use.
         first_temperature, temperature: of a vote's first answer, and of all others.
         max_tokens: completion cap; a longer answer is red-flagged.
@@ -33,6 +34,7 @@ class Manner:
     """
 
     k: int = 2
+    sub_k: int = 1
     max_votes: int = 20
     first_temperature: float = 0.0
     temperature: float = 0.7

@@ -80,13 +80,21 @@ class Election:
 
 
 async def elect(
-    desk: Desk, role: Role, prompt: str, fields: dict[str, str], election: Election
+    desk: Desk,
+    role: Role,
+    prompt: str,
+    fields: dict[str, str],
+    election: Election,
+    most: int | None = None,
 ) -> Election:
-    """Draw answers until the election is decided or its votes are spent; returns it."""
-    race = election.race
+    """Draw answers until the election is decided or its votes are spent; returns it.
+
+    A vote may use ``most`` answers, by default as many as any.
+    """
+    race, most = election.race, most or desk.manner.max_votes
     while not race.decided:
         drawn = len(election.texts)
-        count = min(race.needed, desk.manner.max_votes - drawn)
+        count = min(race.needed, most - drawn)
         if count <= 0:
             break
         election.count(await desk.ask(role, prompt, fields, first=drawn, count=count))

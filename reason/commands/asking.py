@@ -46,6 +46,7 @@ FLAGS: dict[str, inspect.Parameter] = {
         _option("decomposer", str | None, None, "Model of the decomposer. [default: the solver's]"),
         _option("judge", str | None, None, "Model of the judge. [default: the decomposer's]"),
         _manner("k", int, "Margin of every vote.", "--k", min=1),
+        _manner("sub_k", int, "Margin of votes on sub-answers; 1 takes the first.", min=1),
         _manner("temperature", float, "Temperature of all but first answers.", min=0, max=2),
         _manner("max_tokens", int, "Completion cap; longer answers are red-flagged.", min=1),
         _manner("max_votes", int, "Answers that one vote may use.", min=1),
@@ -104,7 +105,7 @@ def ask_options(strategy: str, flags: dict[str, Any]) -> AskOptions:
     shared = ("concurrency", "budget_tokens", "budget_usd", "engine_cluster")
     settings = load_settings({name: flags.get(name) for name in shared})
     given = {field.name: flags[field.name] for field in fields(Manner) if field.name in flags}
-    given["max_votes"] = max(given["max_votes"], given["k"])
+    given["max_votes"] = max(given["max_votes"], given["k"], given["sub_k"])
     lean = settings.transport == "lean"
     options = AskOptions(
         strategy,  # type: ignore[arg-type]

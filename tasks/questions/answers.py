@@ -138,6 +138,23 @@ def equivalent(one: str, other: str, kind: Kind) -> bool:
     return False
 
 
+def alike(one: str, other: str) -> bool:
+    """Whether two short answers in words are the same: ``12`` and ``12 apples`` are."""
+    if equivalent(one, other, "text"):
+        return True
+    if not (_bare(one) or _bare(other)):
+        return False
+    numbers = [_NUMBER.findall(text) for text in (one, other)]
+    if any(len(found) != 1 for found in numbers):
+        return False
+    return equivalent(numbers[0][0], numbers[1][0], "number")
+
+
+def _bare(answer: str) -> bool:
+    """Whether an answer is a number without a word to it."""
+    return _NUMBER.fullmatch(answer.strip()) is not None
+
+
 def is_right(answer: str, gold: str, kind: Kind) -> bool:
     """Whether an answer is the right one."""
     return equivalent(gold, answer, kind)

@@ -160,6 +160,16 @@ async def test_daslam_shows_the_decomposer_the_attempt_and_the_solver_the_answer
     assert kinds == ["decomposition", "subquestion", "subquestion"]
 
 
+async def test_sub_answers_are_voted_on_where_a_margin_is_asked_for() -> None:
+    solver = Says("Answer: 3", "Answer: 4 pears", "Answer: 4", "Answer: 4")
+    question, decomposer = Question("q", "How much?", "number", "4"), Says("1. How many pears?")
+    for sub_k, said in ((1, "3"), (2, "4 pears")):
+        outcome = await ask(question, "daslam", solver, decomposer, sub_k=sub_k)
+        _, pears = outcome.node["children"]
+        assert pears["answer"] == said
+    assert pears["tally"] == [("4 pears", 3), ("3", 1)]
+
+
 async def test_a_silent_decomposer_leaves_a_plain_vote() -> None:
     outcome = await ask(product(Random(7), 2), "daslam", simulated(0, 0, 1), Says("no"), k=2)
     assert outcome.answer == product(Random(7), 2).gold

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.base import RedFlag
-from tasks.questions.answers import canonical, equivalent, extract
+from tasks.questions.answers import alike, canonical, equivalent, extract
 from tasks.questions.base import Kind
 
 KINDS: list[Kind] = ["number", "letter", "math", "text"]
@@ -60,6 +60,22 @@ def test_answers_are_found_where_models_put_them(text: str, kind: Kind, answer: 
 def test_no_answer_is_guessed(text: str, kind: Kind) -> None:
     with pytest.raises(RedFlag):
         extract(text, kind)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("12", "12 apples", True),
+        ("$12.00", "12", True),
+        ("the whale", "The Whale.", True),
+        ("12 apples", "12 pears", False),
+        ("12", "13 apples", False),
+        ("12", "12 of 13", False),
+        ("12", "many", False),
+    ],
+)
+def test_a_bare_number_is_the_same_with_a_word_to_it(one: str, other: str, same: bool) -> None:
+    assert alike(one, other) is alike(other, one) is same
 
 
 @given(st.text(), st.sampled_from(KINDS))
