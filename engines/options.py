@@ -25,7 +25,7 @@ class EngineOptions:
         prices: US dollars per million (prompt, completion) tokens by model name; they go before
             the price list's.
         trace_share: of the calls, in traces, where they are on.
-        threads: CPU threads of an embedded model; None takes all cores.
+        threads: CPU threads of an embedded model; None takes one for a micro model, else all cores.
     """
 
     concurrency: int = 16

@@ -5,7 +5,8 @@ from typing import Any
 
 from agents.status import RunStatus, StopSwitch
 from reason.errors import UsageError
-from reason.session import RunConfig, run_session
+from reason.run_config import RunConfig
+from reason.session import run_session
 from reason.settings import RunOptions, check_journal_url
 from reason.summary import Summary
 from runs.store import create, open_run

@@ -17,7 +17,7 @@ from engines.concurrency import together
 from engines.options import EngineOptions
 from engines.spec import check_spec, is_micro
 from reason.errors import UsageError
-from reason.session import open_engines
+from reason.seats import open_engines
 from tasks.chains.micro import DECOMPOSER, EXAMPLE, SOLVER, is_understood
 from tasks.questions.base import Question
 from tasks.questions.rehearsal import rehearse

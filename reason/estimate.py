@@ -8,7 +8,8 @@ from agents.policy import VotePolicy
 from agents.spending import Spending
 from engines.base import Engine
 from reason.errors import UsageError
-from reason.session import RunConfig, engine_options, open_engines
+from reason.run_config import RunConfig, engine_options
+from reason.seats import open_engines
 
 REPEATS = 32  # further answers to a step that was not answered right at first
 

@@ -20,14 +20,8 @@ from cluster.crew import Crew
 from engines.base import Engine
 from reason.asking import AskOptions
 from reason.errors import ReasonError
-from reason.session import (
-    RunConfig,
-    engine_options,
-    model_specs,
-    open_engines,
-    seats,
-    step_pipeline,
-)
+from reason.run_config import RunConfig, engine_options, model_specs
+from reason.seats import open_engines, seats, step_pipeline
 from runs.journal import UsageDelta
 from tasks.base import Task
 from tasks.questions.base import Question

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from reason.errors import UsageError
-from reason.session import RunConfig, margin_in_force
+from reason.run_config import RunConfig
+from reason.session import margin_in_force
 from runs.journal import Journal, StepRow
 from runs.store import BrokenRun, RunDir
 from serving.run_models import Answer, Bucket, Frame, Parting, Progress, Step, UnknownRun

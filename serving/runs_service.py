@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from reason.errors import ReasonError, UsageError
-from reason.session import RunConfig
+from reason.run_config import RunConfig
 from reason.settings import RunOptions, change_options
 from runs.store import BrokenRun, RunDir, create, list_runs, open_run
 from serving.question_sets import SUFFIX, Place, QuestionSet, describe, place_of

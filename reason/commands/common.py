@@ -10,7 +10,8 @@ from rich.console import Console
 
 from agents.status import RunStatus, StopSwitch
 from reason.display import show_progress, show_summary
-from reason.session import RunConfig, run_session
+from reason.run_config import RunConfig
+from reason.session import run_session
 from reason.summary import Summary
 from runs.store import RunDir
 

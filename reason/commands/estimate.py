@@ -17,7 +17,7 @@ from reason.commands.tasks import Form, TaskGroup
 from reason.display import forecast_table
 from reason.errors import UsageError
 from reason.estimate import estimate
-from reason.session import RunConfig
+from reason.run_config import RunConfig
 from reason.settings import load_settings
 from tasks.catalog import Description
 

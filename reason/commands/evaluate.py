@@ -20,7 +20,7 @@ from reason.commands.common import print_json, stderr
 from reason.commands.tasks import Form, TaskGroup
 from reason.daslam import configurations, read_named
 from reason.qa import run_qa
-from reason.session import RunConfig
+from reason.run_config import RunConfig
 from runs.store import RunDir
 from tasks.catalog import Description
 

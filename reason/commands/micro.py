@@ -4,6 +4,7 @@
 task is learnt from the right answers to its own random steps, and takes its own options.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from inspect import Signature
 from pathlib import Path
@@ -73,10 +74,11 @@ def micro_task(task: Description) -> "Task":
 
 
 def use_threads(threads: int) -> None:
-    """Let torch use so many threads, if told."""
+    """Let torch, and llama.cpp after it, use so many threads, if told."""
     import torch
 
     if threads:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
         torch.set_num_threads(threads)
 
 

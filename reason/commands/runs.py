@@ -11,7 +11,7 @@ from agents.graph import verify_journal
 from reason.commands.asking import ClusterFlag
 from reason.commands.common import print_json, run_in_foreground, stderr
 from reason.errors import UsageError
-from reason.session import RunConfig
+from reason.run_config import RunConfig
 from reason.settings import change_options, load_settings
 from runs.store import RunDir, find, list_runs
 

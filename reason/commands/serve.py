@@ -15,7 +15,7 @@ from reason.commands.asking import ask_options, asks
 from reason.commands.common import stderr
 from reason.commands.question import answer_kind
 from reason.errors import UsageError
-from reason.session import open_engines
+from reason.seats import open_engines
 from reason.settings import load_settings
 
 if TYPE_CHECKING:

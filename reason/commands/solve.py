@@ -12,7 +12,7 @@ from reason.commands.flags import DRY_RUN, JOURNAL_URL, JSON, QUIET, RUN_DIR, ru
 from reason.commands.question import question
 from reason.commands.tasks import Form, TaskGroup
 from reason.errors import UsageError
-from reason.session import RunConfig
+from reason.run_config import RunConfig
 from reason.settings import load_settings
 from runs.storage import check_server
 from runs.store import RunDir, create, open_run

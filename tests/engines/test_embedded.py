@@ -9,6 +9,8 @@ from random import Random
 import pytest
 
 from engines.base import Engine, Request
+from engines.gguf import MICRO_BYTES
+from engines.llamacpp import threads_for
 from engines.options import EngineOptions
 from engines.spec import open_engine
 from reason.errors import EngineError
@@ -98,3 +100,16 @@ async def test_memory_stays_flat_over_many_prompts(engine: Engine) -> None:
 def _resident_mib() -> float:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def test_a_micro_model_has_one_thread_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = tmp_path / "large.gguf"
+    with large.open("wb") as file:
+        file.truncate(MICRO_BYTES)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads_for(BUNDLED) == 1
+    assert threads_for(large) == len(os.sched_getaffinity(0))
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert threads_for(BUNDLED) == threads_for(large) == 3

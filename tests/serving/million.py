@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from reason.session import RunConfig
+from reason.run_config import RunConfig
 from reason.settings import RunOptions
 from runs.journal import SampleRow, StepRow, UsageDelta
 from runs.store import RunDir, create
