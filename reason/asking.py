@@ -1,7 +1,8 @@
 """Answering questions: engines by role, questions side by side, each with its own account."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from agents.questions.prompting import MICRO, Prompts, load_prompts
 from agents.questions.strategies import ROLES, Strategy
 from agents.spending import Spending
 from cluster.connection import need_ray
+from engines.base import Engine
 from engines.concurrency import together
 from engines.options import EngineOptions
 from engines.spec import check_spec, is_micro
@@ -121,21 +123,46 @@ async def answer_all(
 
         await answer_over_cluster(questions, options, done)
         return
-    words = options.words()
     at_once = asyncio.Semaphore(options.questions)
-    roles = list(options.opened)
-    async with open_engines(list(options.opened.values()), options.engine) as opened:
-        engines = dict(zip(roles, opened, strict=True))
-        total = Spending(engines.values())
+    async with open_panel(options) as panel:
+        total = panel.account()
         budget = Budget(Limits(options.budget_tokens, options.budget_usd), total)
 
         async def one(question: Question) -> None:
             async with at_once:
-                spending = Spending(engines.values(), within=total)
-                desk = Desk(engines, options.manner, words, spending, budget.check)
-                done(await answer(question, options.strategy, desk))
+                done(await panel.answer(question, total, budget))
 
         await together(one(question) for question in questions)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The models that answer questions, opened, each with its words."""
+
+    options: AskOptions
+    engines: dict[Role, Engine]
+    words: dict[Role, Prompts]
+
+    def account(self) -> Spending:
+        """A new account of what these models cost."""
+        return Spending(self.engines.values())
+
+    async def answer(self, question: Question, total: Spending, budget: Budget) -> Answered:
+        """Answer one question at a desk of its own, charged to ``total`` too.
+
+        Raises EngineError, BudgetReached.
+        """
+        spending = Spending(self.engines.values(), within=total)
+        desk = Desk(self.engines, self.options.manner, self.words, spending, budget.check)
+        return await answer(question, self.options.strategy, desk)
+
+
+@asynccontextmanager
+async def open_panel(options: AskOptions) -> AsyncIterator[Panel]:
+    """The models of the strategy's roles, closed at the end. Raises UsageError, EngineError."""
+    words, roles = options.words(), list(options.opened)
+    async with open_engines(list(options.opened.values()), options.engine) as opened:
+        yield Panel(options, dict(zip(roles, opened, strict=True)), words)
 
 
 def ask_engine_options(concurrency: int, *, lean: bool, prices: Any) -> EngineOptions:

@@ -12,13 +12,11 @@ from typing import Any, NamedTuple
 from agents.budget import Budget, Limits
 from agents.chunks import Chunk, Worked, work
 from agents.microagent import Microagent
-from agents.questions.answering import Answered, answer
-from agents.questions.desk import Desk, Role
-from agents.questions.prompting import Prompts
+from agents.questions.answering import Answered
 from agents.spending import Spending
 from cluster.crew import Crew
 from engines.base import Engine
-from reason.asking import AskOptions
+from reason.asking import AskOptions, Panel, open_panel
 from reason.errors import ReasonError
 from reason.run_config import RunConfig, engine_options, model_specs
 from reason.seats import open_engines, seats, step_pipeline
@@ -93,32 +91,25 @@ class QuestionWork:
     options: AskOptions
 
     async def open(self) -> "QuestionWorker":
-        """Open the engines of the strategy's roles."""
-        options, stack = self.options, AsyncExitStack()
-        options.check()
-        roles, specs = list(options.opened), list(options.opened.values())
-        opened = await stack.enter_async_context(open_engines(specs, options.engine))
-        engines = dict(zip(roles, opened, strict=True))
-        return QuestionWorker(options, engines, options.words(), stack)
+        """Open the models of the strategy."""
+        self.options.check()
+        stack = AsyncExitStack()
+        panel = await stack.enter_async_context(open_panel(self.options))
+        return QuestionWorker(panel, stack)
 
 
 @dataclass(frozen=True)
 class QuestionWorker:
-    """Answers questions side by side, each at its own desk."""
+    """Answers questions side by side; the models live as long as it."""
 
-    options: AskOptions
-    engines: dict[Role, Engine]
-    words: dict[Role, Prompts]
+    panel: Panel
     stack: AsyncExitStack
 
     async def do(self, item: Asked) -> Told:
         """Answer a question."""
-        total = Spending(self.engines.values())
+        total = self.panel.account()
         try:
-            check = Budget(item.limits, total).check
-            spending = Spending(self.engines.values(), within=total)
-            desk = Desk(self.engines, self.options.manner, self.words, spending, check)
-            answered = await answer(item.question, self.options.strategy, desk)
+            answered = await self.panel.answer(item.question, total, Budget(item.limits, total))
         except ReasonError as error:
             return Told(None, total.take(), error)
         return Told(answered, total.take())
