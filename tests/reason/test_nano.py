@@ -25,6 +25,12 @@ def test_one_command_makes_the_table_and_goes_on() -> None:
     of_one = ["alone", "vote", "prompted", "sft", "sft+rl"]
     assert rows == [*of_one, *(f"second-{name}" for name in of_one)]
     assert "| sft+rl | " in Path("nano/exported/sft+rl/card.md").read_text()
+    twin = reason("train", "nano", "--run-dir", "twin", *TINY[2:], "--json")
+    assert twin.code == 0, twin.err
+    made = sorted(path.relative_to("nano") for path in Path("nano").rglob("*.gguf"))
+    assert len(made) == 4  # two solvers, two decomposers
+    for path in made:
+        assert Path("nano", path).read_bytes() == Path("twin", path).read_bytes()
     marks = json.loads(Path("nano/stages.json").read_text())
     Path("nano/exported/sft/decomposer.gguf").rename("nano/moved.gguf")
     marks["exported/sft"]["done"] = False  # as a kill in the midst of it would leave it
