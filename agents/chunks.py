@@ -13,6 +13,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from agents.budget import Budget, Limits
@@ -55,6 +56,7 @@ class Worked(NamedTuple):
         settled: the decided steps, in order.
         usage: everything spent, thrown-away votes included.
         surplus, flagged: thrown-away votes, and red-flagged answers of the same steps.
+        retried: the models that were tried again after a passing fault, each as often.
         error: why there are fewer steps than were asked for.
     """
 
@@ -62,6 +64,7 @@ class Worked(NamedTuple):
     usage: list[UsageDelta]
     surplus: int = 0
     flagged: int = 0
+    retried: tuple[str, ...] = ()
     error: ReasonError | None = None
 
 
@@ -106,7 +109,7 @@ async def work(chunk: Chunk, pipeline: Pipeline) -> Worked:
         pass  # the driver gave the chunk up, and wants to know what it has cost
     pipeline.discard()
     usage = agent.spending.take()
-    return Worked(settled, usage, pipeline.surplus, pipeline.flagged, error)
+    return Worked(settled, usage, pipeline.surplus, pipeline.flagged, error=error)
 
 
 class _Span(NamedTuple):
@@ -124,15 +127,21 @@ class ChunkPipeline:
         budget: of the run.
         steps: of a chunk where the task's rule foretells the start of the next; without a number
             one chunk is done at a time, and ends by the clock.
+        retried: told the model's name at every further attempt that was made on the nodes.
 
     Attributes:
         surplus, flagged: votes thrown away so far, and red-flagged answers of the same steps.
     """
 
     def __init__(
-        self, agent: Microagent, crew: Crew, budget: Budget, steps: int | None = None
+        self,
+        agent: Microagent,
+        crew: Crew,
+        budget: Budget,
+        steps: int | None = None,
+        retried: Callable[[str], None] = lambda model: None,
     ) -> None:
-        self.agent, self.crew, self.budget = agent, crew, budget
+        self.agent, self.crew, self.budget, self.retried = agent, crew, budget, retried
         self.ahead = steps is not None
         self.steps = steps or LONE_STEPS
         self.surplus = self.flagged = 0
@@ -244,6 +253,8 @@ class ChunkPipeline:
         self.agent.spending.absorb(worked.usage)
         self.surplus += worked.surplus
         self.flagged += worked.flagged
+        for model in worked.retried:
+            self.retried(model)
 
 
 def foretell(task: Task, state: Any, steps: int) -> Any:

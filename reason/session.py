@@ -105,7 +105,9 @@ def _mission(
     pipeline: Pipeline | ChunkPipeline = step_pipeline(agent, options, drafters)
     if crew is not None:
         drafted = options.speculate == "draft" and options.draft_model is None
-        pipeline = ChunkPipeline(agent, crew, budget, options.window if drafted else None)
+        pipeline = ChunkPipeline(
+            agent, crew, budget, options.window if drafted else None, retries.add
+        )
         if not drafted:
             status.note = LONE_CHAIN
     executor = Executor(task, pipeline, journal, budget, status, options.rollback)

@@ -6,7 +6,7 @@ with engines of its own. ``127.0.0.1`` in a model spec is therefore each node's 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from agents.budget import Budget, Limits
@@ -37,8 +37,10 @@ class StepWork:
         """Open the run's engines."""
         config = RunConfig.from_dict(self.config)
         task, stack = config.build_task(), AsyncExitStack()
-        opened = open_engines(model_specs(config.options), engine_options(task, config.options))
-        return StepWorker(config, task, await stack.enter_async_context(opened), stack)
+        retried: list[str] = []
+        how = replace(engine_options(task, config.options), retried=retried.append)
+        opened = open_engines(model_specs(config.options), how)
+        return StepWorker(config, task, await stack.enter_async_context(opened), stack, retried)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class StepWorker:
     task: Task
     engines: list[Engine]
     stack: AsyncExitStack
+    retried: list[str]
 
     async def do(self, item: Chunk) -> Worked:
         """Do a chunk."""
@@ -61,7 +64,10 @@ class StepWorker:
             return Worked([], [], error=error)
         agent = Microagent(self.task, voters, item.policy, spending, check, escalation)
         agent.first_draw = item.first_draw
-        return await work(item, step_pipeline(agent, options, drafters))
+        worked = await work(item, step_pipeline(agent, options, drafters))
+        told = tuple(self.retried)  # of chunks beside this one too: each is told once
+        self.retried.clear()
+        return worked._replace(retried=told)
 
 
 def step_crew(config: RunConfig) -> Crew:

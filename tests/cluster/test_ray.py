@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 import reason as api
+from agents.retries import read_retries
 from reason.errors import UsageError
 from runs.journal import Journal
+from tasks.hanoi.rehearsal import rehearse
 from tests.cluster.two_nodes import TwoNodes, two_nodes
+from tests.engines.fault_server import serving
 from tests.reason.command import reason, start
 
 pytest.importorskip("ray", reason="needs the ray extra")
@@ -123,6 +126,15 @@ def test_a_signal_ends_run_and_actors_and_charges_what_was_in_flight(
 def rows(run: str) -> dict[str, Any]:
     found = [json.loads(line) for line in (Path(run) / "vote.jsonl").read_text().splitlines()]
     return {row.pop("id"): {**row, "seconds": 0} for row in found}
+
+
+async def test_further_attempts_on_the_nodes_are_counted_with_the_run(nodes: TwoNodes) -> None:
+    async with serving(lambda prompt: rehearse(prompt).right, *["500"] * 3) as server:
+        command = [*solve("run", f"{server.url}#m", 4), "--style", "compact", *RAY]
+        done = await asyncio.to_thread(reason, *command, env=nodes.env)
+    assert done.code == 0, done.err
+    with Journal(Path("run") / "journal.sqlite", readonly=True) as journal:
+        assert read_retries(journal) == {"m": 3}
 
 
 def test_questions_are_answered_as_on_one_machine(nodes: TwoNodes) -> None:
