@@ -11,7 +11,7 @@ each is weighed by the inverse of that (Horvitz and Thompson) to estimate their 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import median
@@ -99,12 +99,14 @@ class Examiner:
 
     Attributes:
         engines: take the trials in turn, as they will take the votes.
+        check: called before every request; raises when a budget is spent.
     """
 
     task: Task
     engines: Sequence[Engine]
     policy: VotePolicy
     spending: Spending
+    check: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
@@ -121,6 +123,7 @@ class Examiner:
         prompt, heat = variant.prompt(trial.state), (policy.temperature,)
         request = Request(prompt, policy.max_tokens, heat, draw, self.task.stop)
         async with self._in_flight:
+            self.check()
             (sample,) = await engine.sample(request)
         self.spending.add(engine.model, sample)
         self.answers += 1
@@ -154,10 +157,14 @@ async def measure(
     *,
     seed: int = 0,
     repeats: int = 0,
+    check: Callable[[], None] = lambda: None,
 ) -> Skill:
-    """Ask ``count`` trials once, and those not answered right ``repeats`` times more."""
+    """Ask ``count`` trials once, and those not answered right ``repeats`` times more.
+
+    Raises EngineError, and whatever ``check`` raises before a request.
+    """
     trials = list(enumerate(task.trials(Random(seed), count)))
-    examiner = Examiner(task, engines, policy, spending)
+    examiner = Examiner(task, engines, policy, spending, check)
     keys, latency = await _timed(examiner, trials[:TIMED])
     start = time.perf_counter()
     keys += await together(examiner.ask(at, trial, at) for at, trial in trials[TIMED:])

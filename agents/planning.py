@@ -1,10 +1,12 @@
 """What is settled by measuring the models before a run: the margin, or what their votes are worth.
 
 A plan is made once per run and kept in the journal, so a resumed run neither pays for it again
-nor votes by other rules than before.
+nor votes by other rules than before. Measuring heeds the run's budgets, and what it cost stays
+charged even where it comes to nothing.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +16,7 @@ from agents.microagent import Microagent
 from agents.mixture import by_evidence, turns, weigh
 from agents.pilot import Pilot
 from agents.policy import Evidence
+from engines.base import Engine
 from runs.journal import Journal
 
 UNKNOWN_STEPS = 1000  # taken for the length of a task that does not know it
@@ -44,9 +47,7 @@ class PilotPlanner:
         executor.pilot = pilot
 
     async def _new(self, steps: int, executor: Executor) -> Pilot:
-        agent, count = self.agent, trials_for(steps, self.target)
-        skill = await measure(agent.task, agent.engines, agent.policy, agent.spending, count)
-        executor.charge()
+        (skill,) = await _measured(self.agent, [self.agent.engines], steps, self.target, executor)
         k = choose_k(skill, steps, self.target)
         pilot = Pilot(self.target, steps, skill.right, skill.valid - skill.right, [(0, k)])
         self.journal.set_meta("pilot", pilot.dump())
@@ -80,14 +81,29 @@ class MixturePlanner:
     async def _new(self, executor: Executor) -> str:
         agent = self.agent
         steps = agent.task.steps() or UNKNOWN_STEPS
-        count = trials_for(steps, self.target)
-        skills: list[Skill] = []
-        for engine in agent.engines:
-            skills.append(await measure(agent.task, [engine], agent.policy, agent.spending, count))
-        executor.charge()
+        alone = [[engine] for engine in agent.engines]
+        skills = await _measured(agent, alone, steps, self.target, executor)
         evidence = weigh(skills, self.target, steps)
         order = agent.policy.schedule
         if self.by_worth:
             order = turns(by_evidence(skills, [engine.price for engine in agent.engines]))
         p = [skill.p.estimate for skill in skills]
         return json.dumps({**evidence._asdict(), "turns": order, "p": p})
+
+
+async def _measured(
+    agent: Microagent,
+    voters: Sequence[Sequence[Engine]],
+    steps: int,
+    target: float,
+    executor: Executor,
+) -> list[Skill]:
+    """The skill of each group of voters; whatever ends the measuring, its cost is charged."""
+    count, task, spending = trials_for(steps, target), agent.task, agent.spending
+    try:
+        return [
+            await measure(task, engines, agent.policy, spending, count, check=agent.check)
+            for engines in voters
+        ]
+    finally:
+        executor.charge()

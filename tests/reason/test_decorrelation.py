@@ -46,7 +46,7 @@ def test_the_estimate_warns_of_it() -> None:
 async def test_likelihood_learns_once_what_votes_are_worth(tmp_path: Path) -> None:
     models, path = ["sim:error=0.3", "sim:error=0.02,seed=2"], tmp_path / "run"
     stopped = await reason.solve(
-        TASK, path, model=models, vote="likelihood", mix="evidence", budget_tokens=12_000
+        TASK, path, model=models, vote="likelihood", mix="evidence", budget_tokens=25_000
     )
     assert stopped.status == "budget"
     run = open_run(path)

@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import reason
 from agents.theory import expected_votes, k_min
+from engines.base import Request, Sample
+from engines.simulated import SimulatedModel
+from reason.errors import EngineError
 from runs.store import open_run
 
 
@@ -40,6 +45,45 @@ async def test_a_stopped_run_keeps_what_its_pilot_knew(tmp_path: Path) -> None:
         after = json.loads(journal.get_meta("pilot") or "")
     assert after["changes"][: len(before["changes"])] == before["changes"]
     assert after["right"] > before["right"]
+
+
+MEASURED_FIRST = [
+    {"model": ["sim:error=0.1"], "k": "auto"},
+    {"model": ["sim:error=0.1", "sim:error=0.1,seed=2"], "vote": "likelihood"},
+]
+
+
+@pytest.mark.parametrize("options", MEASURED_FIRST)
+async def test_measuring_keeps_to_the_budget_and_is_paid_for_once(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    task, path = {"name": "hanoi", "disks": 8}, tmp_path / "run"
+    first = await reason.solve(task, path, **options, budget_tokens=1000)
+    again = await reason.solve(task, path)
+    assert first.status == again.status == "budget"
+    assert 1000 <= first.tokens.prompt + first.tokens.completion < 6000  # 64 answers in flight
+    assert again.tokens == first.tokens
+
+
+@pytest.mark.parametrize("options", MEASURED_FIRST)
+async def test_a_measurement_that_fails_is_charged_all_the_same(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, answers, spent = SimulatedModel.sample, 0, 0
+
+    async def failing(self: SimulatedModel, request: Request) -> list[Sample]:
+        nonlocal answers, spent
+        if answers == 300:
+            raise EngineError("down")
+        drawn = await answer(self, request)
+        answers += 1
+        spent += sum(sample.prompt_tokens + sample.completion_tokens for sample in drawn)
+        return drawn
+
+    monkeypatch.setattr(SimulatedModel, "sample", failing)
+    summary = await reason.solve({"name": "hanoi", "disks": 8}, tmp_path / "run", **options)
+    assert summary.status == "engine_error"
+    assert summary.tokens.prompt + summary.tokens.completion == spent > 0
 
 
 async def test_one_vote_usually_fails(tmp_path: Path) -> None:
