@@ -104,7 +104,7 @@ def _connect(ray: Any) -> None:
 def _knock(address: str) -> None:
     """Raise where nobody listens at an address: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
-    if "://" in address or not host or not port.isdigit() or int(port) > 65535:
+    if "://" in address or not host or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"RAY_ADDRESS must be HOST:PORT of the cluster's head, not {address!r}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()

@@ -35,7 +35,7 @@ def slots_for(path: Path) -> int:
 def threads_for(path: Path) -> int:
     """CPU threads of a model, unless told otherwise: ``OMP_NUM_THREADS`` is heeded as anywhere."""
     told = os.environ.get("OMP_NUM_THREADS", "")
-    if told.isdigit() and int(told):
+    if told.isdecimal() and int(told):
         return int(told)
     return 1 if is_micro(path) else _cores()
 

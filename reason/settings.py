@@ -124,7 +124,7 @@ class RunOptions(BaseModel):
     @field_validator("k", mode="before")
     @classmethod
     def _number(cls, value: object) -> object:
-        if isinstance(value, str) and value.isdigit():
+        if isinstance(value, str) and value.isdecimal():
             value = int(value)
         if value != "auto" and not (isinstance(value, int) and 1 <= value <= 1000):
             raise ValueError("must be a whole number from 1 to 1000, or auto")

@@ -112,7 +112,7 @@ class Service:
         _within("max_calls", options.max_calls, ours.max_calls)
         fields = options.model_dump(exclude_none=True)
         manner = replace(ours, **{key: fields[key] for key in fields if hasattr(ours, key)})
-        return replace(manner, max_votes=max(manner.k, manner.sub_k, manner.max_votes))
+        return replace(manner, max_votes=_votes(manner, options.max_votes))
 
     def _limits(self, options: ReasonOptions) -> Limits:
         ours = self.terms.limits
@@ -197,6 +197,18 @@ class Service:
 
 def _stopped() -> ApiError:
     return ApiError(503, "the server is stopping", kind="overloaded_error", code="stopping")
+
+
+def _votes(manner: Manner, asked: int | None) -> int:
+    """Answers of one vote: the server's default is raised to what can decide, never a request's."""
+    least = max(manner.k, manner.sub_k)
+    if asked is not None and asked < least:
+        raise ApiError(
+            400,
+            f"reason.max_votes {asked} cannot decide a vote with k {least}, which this server has",
+            param="reason.max_votes",
+        )
+    return max(least, manner.max_votes)
 
 
 def _within(name: str, asked: float | None, most: float | None) -> None:

@@ -11,6 +11,7 @@ simple enough, or too deep down, are solved at once, by votes as well.
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -70,6 +71,14 @@ def read_split(proposal: str) -> Split | None:
     return Split(*match.groups()) if match else None
 
 
+def read_choice(text: str, most: int) -> str:
+    """The number of the proposal that a judge chose, from 1 to ``most``. Raises RedFlag."""
+    number = plain("judge", text).strip().rstrip(".")
+    if number not in map(str, range(1, most + 1)):  # never int(): it fails on digits such as ②
+        raise RedFlag("no such proposal")
+    return number
+
+
 def part_kind(kind: Kind) -> Kind:
     """The kind of a part's answer: parts of sums are numbers, all else is left open."""
     return "number" if kind == "number" else "math"
@@ -103,13 +112,7 @@ class _Recursion:
     async def _choose(self, question: str, proposals: list[str]) -> Node:
         """The judge's vote, by number."""
         listed = "\n\n".join(f"{at}.\n{text}" for at, text in enumerate(proposals, 1))
-
-        def read(text: str) -> str:
-            number = plain("judge", text).strip().rstrip(".")
-            if not number.isdigit() or not 1 <= int(number) <= len(proposals):
-                raise RedFlag("no such proposal")
-            return number
-
+        read = partial(read_choice, most=len(proposals))
         election = Election(read, str.__eq__, self.desk.manner.k)
         fields = {"question": question, "proposals": listed}
         await elect(self.desk, "judge", "judge", fields, election)

@@ -63,7 +63,7 @@ async def work(question: Question, strategy: Strategy, desk: Desk) -> Outcome:
         if voted.decided:
             return voted
         divided = await work(question, "recursive", desk)
-        best = divided if divided.decided else voted
+        best = divided if divided.decided or voted.answer is None else voted
         children = [voted.node, divided.node]
         node: Node = {"kind": "auto", "question": question.text, "answer": best.answer}
         return Outcome(best.answer, node | {"children": children}, desk.calls, best.decided)

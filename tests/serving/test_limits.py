@@ -80,6 +80,15 @@ async def test_a_request_may_lower_the_servers_budgets_but_not_raise_them() -> N
         assert (got, body["error"]["code"]) == (402, "budget_reached")
 
 
+async def test_a_limit_of_votes_that_cannot_decide_is_refused_not_raised() -> None:
+    async with running(terms=Terms(Manner(k=4, max_votes=4))) as server:
+        got, body = await ask(server.url, **chat(reason={"max_votes": 2}))
+        assert (got, body["error"]["param"]) == (400, "reason.max_votes")
+        assert "cannot decide a vote with k 4" in body["error"]["message"]
+        assert (await ask(server.url, **chat(reason={"k": 2, "max_votes": 2})))[0] == 200
+        assert (await ask(server.url, **chat(reason={"k": 6})))[0] == 200
+
+
 async def test_an_undecided_answer_is_given_and_marked() -> None:
     async with running("sim:error=0.5") as server:
         body = chat(reason={"k": 3, "max_votes": 3, "kind": "number"})

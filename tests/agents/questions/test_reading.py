@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.questions.daslam import read_subquestions
 from agents.questions.forms import plain
 from agents.questions.prompting import FIELDS, MICRO, NOTHING, SHIPPED, load_prompts
-from agents.questions.recursive import Split, read_proposal, read_split
+from agents.questions.recursive import Split, read_choice, read_proposal, read_split
 from reason.errors import UsageError
 from reason.prompt import Prompt
 from tasks.base import RedFlag
@@ -65,6 +65,13 @@ def test_subquestions_are_the_numbered_lines() -> None:
     assert read_subquestions("Sure:\n1. How many?\n 2) Why?\n", 2) == ["How many?", "Why?"]
     with pytest.raises(RedFlag, match="too many"):
         read_subquestions("1. a\n2. b\n3. c", 2)
+
+
+def test_a_judges_choice_is_one_of_the_numbers_listed() -> None:
+    assert read_choice(" 2.\n", 3) == read_choice('{"choice": 2}', 3) == "2"
+    for text in ("②", "²", "٢", "0", "4", "02", "", "None of them.", "9" * 5000):
+        with pytest.raises(RedFlag, match="no such proposal"):
+            read_choice(text, 3)
 
 
 @given(line, line, line)

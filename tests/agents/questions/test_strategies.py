@@ -47,6 +47,15 @@ class Says:
     async def close(self) -> None: ...
 
 
+class Turning(Says):
+    """A model that gives its answers one after the other, whatever is asked."""
+
+    async def sample(self, request: Request) -> list[Sample]:
+        samples = await super().sample(request)
+        spoken, self.texts = self.texts[: len(samples)], self.texts[len(samples) :]
+        return [sample._replace(text=text) for sample, text in zip(samples, spoken, strict=True)]
+
+
 async def ask(
     question: Question,
     strategy: Strategy,
@@ -104,6 +113,13 @@ async def test_auto_decomposes_only_what_stays_undecided() -> None:
     outcome = await ask(product(Random(4), 2), "auto", torn, k=2, max_votes=6)
     assert not outcome.decided
     assert len(outcome.node["children"]) == 2
+
+
+async def test_auto_gives_the_decompositions_leader_where_the_vote_has_none() -> None:
+    texts = ["no", "no", "no", "no", "Answer: 1", "Answer: 2", "Answer: 1", "Answer: 2"]
+    question, silent = product(Random(4), 2), Says("no")
+    outcome = await ask(question, "auto", Turning(*texts), silent, k=2, max_votes=4)
+    assert (outcome.answer, outcome.decided) == ("1", False)
 
 
 GARBAGE = [
