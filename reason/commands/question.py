@@ -106,9 +106,9 @@ def run_batch(
     questions: Sequence[Question], out: Path, options: AskOptions, *, as_json: bool, quiet: bool
 ) -> None:
     """Answer what ``out`` does not hold yet; every answer is written as soon as it is there."""
-    known = {row.get("id") for row in read_lines(out)}
-    left = [asked for asked in questions if asked.id not in known]
     with LineWriter(out) as lines:
+        known = {row.get("id") for row in lines.rows()}
+        left = [asked for asked in questions if asked.id not in known]
         asyncio.run(_with_progress(left, options, lines, quiet=quiet))
     rows = read_lines(out)
     totals = {
