@@ -4,7 +4,7 @@ Displays only read :class:`agents.status.RunStatus`; the run never waits for the
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -108,11 +108,11 @@ def show_summary(summary: Summary, console: Console) -> None:
     colour = (
         "green" if summary.status == "solved" else "red" if summary.status == "wrong" else "yellow"
     )
-    verdict = f"[{colour}]{summary.status}[/]" + (", verified" if summary.verified else "")
+    verdict = Text.assemble((summary.status, colour), ", verified" if summary.verified else "")
     total = f" of {summary.steps_total:,}" if summary.steps_total else ""
     per_step = summary.votes / max(1, summary.steps)
     rate = summary.steps / max(1e-9, summary.seconds)
-    rows = {
+    rows: dict[str, str | Text] = {
         summary.task: verdict,
         "steps": f"{summary.steps:,}{total}",
         "votes": f"{summary.votes:,} ({per_step:.2f} a step, k={summary.k}), "
@@ -123,18 +123,23 @@ def show_summary(summary: Summary, console: Console) -> None:
         "time": f"{summary.seconds:,.1f} s ({rate:,.1f} steps/s)",
         "run": summary.run_dir,
     }
+    if summary.result:
+        rows["result"] = Text(summary.result, overflow="fold")
+    console.print(named(rows))
+
+
+def named(rows: Mapping[str, str | Text]) -> Table:
+    """Values with their names before them; nothing in them is taken for markup."""
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
-        table.add_row(f"[bold]{name}[/]", value)
-    if summary.result:
-        table.add_row("[bold]result[/]", Text(summary.result, overflow="fold"))
-    console.print(table, highlight=False)
+        table.add_row(Text(name, style="bold"), value if isinstance(value, Text) else Text(value))
+    return table
 
 
 def forecast_table(skill: Skill | None, seen: Forecast) -> Table:
     """A forecast, and what it was measured on, as a small table."""
     colour = {"feasible": "green", "infeasible": "red", "undecided": "yellow"}[seen.verdict]
-    rows = {f"{seen.steps:,} steps": f"[{colour}]{seen.verdict}[/]"}
+    rows: dict[str, str | Text] = {f"{seen.steps:,} steps": Text(seen.verdict, style=colour)}
     if skill:
         rows |= _skill_rows(skill)
     low, middle, high = ("none" if k is None else str(k) for k in seen.k_range)
@@ -153,10 +158,7 @@ def forecast_table(skill: Skill | None, seen: Forecast) -> Table:
             f"steps lost to an error that all votes share, if fewer than {seen.blind:,.0f} in a "
             "million, may not show in this sample"
         )
-    table = Table.grid(padding=(0, 2))
-    for name, value in rows.items():
-        table.add_row(f"[bold]{name}[/]", value)
-    return table
+    return named(rows)
 
 
 def _skill_rows(skill: Skill) -> dict[str, str]:

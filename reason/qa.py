@@ -153,11 +153,12 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _answer(questions: Sequence[Question], path: Path, options: AskOptions, *, quiet: bool) -> None:
-    known = {row.get("id") for row in read_lines(path)}
-    left = [question for question in questions if question.id not in known]
-    bar = track(range(len(left)), options.strategy, console=stderr, disable=quiet, transient=True)
-    steps = iter(bar)
     with LineWriter(path) as lines:
+        known = {row.get("id") for row in lines.rows()}
+        left = [question for question in questions if question.id not in known]
+        steps = iter(
+            track(range(len(left)), options.strategy, console=stderr, disable=quiet, transient=True)
+        )
 
         def done(answered: Answered) -> None:
             lines.write(answered.to_dict())

@@ -4,7 +4,9 @@ A line counts once its end is written. What a killed process left of a line is c
 file is written again.
 """
 
+import fcntl
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ Row = dict[str, Any]
 
 def read_lines(path: Path) -> list[Row]:
     """All whole rows of a file; none where there is no file. Raises UsageError."""
-    if not path.exists():
-        return []
     try:
+        if not path.exists():
+            return []
+        _refuse_device(path)
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
@@ -54,30 +57,72 @@ def _object(path: Path, number: int, line: str | bytes) -> Row:
 
 
 class LineWriter:
-    """Appends rows to a file. Use as a context manager. Raises StorageError."""
+    """Appends rows to a file that no other process may write meanwhile. Use as a context manager.
+
+    Nothing in the file is touched before the first row is written, so that a caller may look at
+    :meth:`rows` and refuse. Raises UsageError for a file that another process is writing or that
+    cannot hold rows, and StorageError.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-            self._file = path.open("r+b")
-            whole = self._file.read().rfind(b"\n") + 1
-            self._file.seek(whole)
-            self._file.truncate()
+            _refuse_device(path)
+            self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         except OSError as error:
-            raise StorageError(f"cannot write {path}: {error.strerror}") from None
+            raise self._unwritable(error) from None
+        try:
+            self._take()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _take(self) -> None:
+        """Lock the file and go to the end of its last whole row."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            content = self._file.read()
+            whole = content.rfind(b"\n") + 1
+            self._file.seek(whole)
+        except BlockingIOError:
+            raise UsageError(
+                f"{self.path} is being written by another process: wait until it ends, or name "
+                "another file"
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+        if content[whole : whole + 1] not in (b"", b"{"):  # the cut row of somebody else
+            raise UsageError(f"{self.path} does not end with a JSON object: name another file")
+
+    def rows(self) -> list[Row]:
+        """All whole rows that the file holds. Raises UsageError."""
+        return read_lines(self.path)
 
     def write(self, row: Row) -> None:
         """Append one row and hand it to the operating system."""
         try:
+            self._file.truncate()  # what is left of a row that was cut
             self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
             self._file.flush()
         except OSError as error:
-            raise StorageError(f"cannot write {self.path}: {error.strerror}") from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> StorageError:
+        return StorageError(f"cannot write {self.path}: {error.strerror}")
 
     def __enter__(self) -> "LineWriter":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self._file.close()  # tries once more to write what a full disk refused
+        except OSError as error:
+            if kind is None:
+                raise self._unwritable(error) from None
+
+
+def _refuse_device(path: Path) -> None:
+    """Refuse pipes, terminals and devices: reading one for rows may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{path} is no regular file: name another file")

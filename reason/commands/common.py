@@ -15,7 +15,13 @@ from reason.session import run_session
 from reason.summary import Summary
 from runs.store import RunDir
 
-stderr = Console(stderr=True)
+# What rich takes for markup or an emoji may stand in an answer or a setting: print it as it is.
+stderr = Console(stderr=True, markup=False, emoji=False)
+
+
+def stdout() -> Console:
+    """The console of what a person asked for; made when it is needed, as wide as it is then."""
+    return Console(markup=False, emoji=False)
 
 
 def print_json(data: dict[str, Any]) -> None:
@@ -52,7 +58,7 @@ def report(summary: Summary, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(summary.model_dump(exclude={"message", "hash"}))
     if not quiet and not as_json:
-        show_summary(summary, Console())
+        show_summary(summary, stdout())
     if summary.message:
         stderr.print(f"reason: {summary.message}", style="red", highlight=False, soft_wrap=True)
     if summary.status not in ("solved", "wrong"):

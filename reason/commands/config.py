@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from reason.commands.common import print_json
+from reason.commands.common import print_json, stdout
 from reason.settings import load_settings, origins
 
 app = typer.Typer(help="Settings and their origins.", no_args_is_help=True)
@@ -30,7 +29,7 @@ def show(
     table = Table("setting", "value", "origin", box=None)
     for row in rows:
         table.add_row(row.name, str(row.value), row.source)
-    Console().print(table)
+    stdout().print(table)
 
 
 def _plain(value: object) -> object:

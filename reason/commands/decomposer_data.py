@@ -54,9 +54,10 @@ def data(
         raise UsageError("distill:FILE and --teacher SPEC must be given together")
     rows = _rows(source, count, seed)
     rollouts = open_solver(solver, Manner(max_tokens=solver_tokens), concurrency, engine_cluster)
-    kept = {row.get("id") for row in read_lines(out)}
-    left = [row for row in rows if row.id not in kept]
-    asyncio.run(_write(left, rollouts, teacher, proposals, concurrency, out))
+    with LineWriter(out) as lines:
+        kept = {row.get("id") for row in lines.rows()}
+        left = [row for row in rows if row.id not in kept]
+        asyncio.run(_write(left, rollouts, teacher, proposals, concurrency, lines))
     written = len(read_lines(out))
     done(f"{written:,} rows in {out}", as_json=as_json, rows=written, out=str(out))
 
@@ -82,7 +83,7 @@ async def _write(
     teacher: str | None,
     proposals: int,
     concurrency: int | None,
-    out: Path,
+    lines: LineWriter,
 ) -> None:
     from training.decomposer.sources import with_first_answers
 
@@ -91,10 +92,9 @@ async def _write(
         made = _taught(made, rollouts, teacher, proposals, concurrency)
     bar = iter(track(range(len(rows)), "rows", console=stderr, transient=True))
     try:
-        with LineWriter(out) as lines:
-            async for row in made:
-                lines.write(row.to_dict())
-                next(bar, None)
+        async for row in made:
+            lines.write(row.to_dict())
+            next(bar, None)
     finally:
         await rollouts.close()
 

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from agents.calibration import Skill
 from agents.forecast import Basis, Forecast, Interval, forecast
 from agents.spending import Spending
-from reason.commands.common import print_json, stderr
+from reason.commands.common import print_json, stderr, stdout
 from reason.commands.flags import JSON, QUIET, flag, run_flags
 from reason.commands.tasks import Form, TaskGroup
 from reason.display import forecast_table
@@ -129,7 +128,7 @@ def show(skill: Skill | None, seen: Forecast, *, as_json: bool) -> None:
         data["seconds"] = seen.seconds._asdict() if seen.seconds else None
         print_json(data)
         return
-    Console().print(forecast_table(skill, seen))
+    stdout().print(forecast_table(skill, seen))
 
 
 def _measured(skill: Skill) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from evals.anatomy import figures
 from evals.report import write_report
@@ -16,7 +15,7 @@ from reason.asking import AskOptions
 from reason.checkpoints import open_saver, thread_of
 from reason.commands import solve
 from reason.commands.asking import ask_options, asks
-from reason.commands.common import print_json, stderr
+from reason.commands.common import print_json, stderr, stdout
 from reason.commands.tasks import Form, TaskGroup
 from reason.daslam import configurations, read_named
 from reason.qa import run_qa
@@ -117,7 +116,7 @@ def _compare(
     if as_json:
         print_json(result.to_dict())
     elif not quiet:
-        Console().print(
+        stdout().print(
             result.table(),
             *(result.pairs() if len(every) <= MANY else []),
             sep="\n",

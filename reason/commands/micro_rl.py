@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
-from reason.commands.common import print_json
+from reason.commands.common import print_json, stdout
 from reason.commands.flags import JSON, flag
 from reason.commands.micro import (
     OUT,
@@ -169,7 +168,7 @@ def _show(effect: Effect) -> None:
             f"{mined.flagged:,} red-flagged",
             as_json=False,
         )
-    Console().print(effect_table(effect.before, effect.after))
+    stdout().print(effect_table(effect.before, effect.after))
 
 
 class MicroPractice(TaskGroup):

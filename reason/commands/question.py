@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
-from rich.table import Table
+from rich.text import Text
 
 from agents.questions.answering import Answered
 from reason.asking import AskOptions, answer_all
 from reason.commands.asking import ask_options, asks
-from reason.commands.common import print_json, stderr
-from reason.display import money
+from reason.commands.common import print_json, stderr, stdout
+from reason.display import money, named
 from reason.errors import NoConvergence, UsageError
 from runs.lines import LineWriter, read_lines
 from tasks.questions.base import Kind, Question
@@ -78,7 +78,7 @@ def answer(asked: Question, options: AskOptions, *, quiet: bool) -> Answered:
     if quiet or not stderr.is_terminal:
         asyncio.run(answer_all([asked], options, answers.append))
     else:
-        with stderr.status(f"{options.strategy}: asking {options.solver}"):
+        with stderr.status(escape(f"{options.strategy}: asking {options.solver}")):
             asyncio.run(answer_all([asked], options, answers.append))
     return answers[0]
 
@@ -88,27 +88,27 @@ def show(answered: Answered, *, as_json: bool) -> None:
     if as_json:
         print_json(answered.to_dict())
         return
-    outcome, table = answered.outcome, Table.grid(padding=(0, 2))
-    note = "" if outcome.decided else f" [yellow]({outcome.node.get('note', 'undecided')})[/]"
-    table.add_row("[bold]answer[/]", f"{outcome.answer or 'none'}{note}")
+    outcome, row = answered.outcome, answered.to_dict()
+    note = "" if outcome.decided else f" ({outcome.node.get('note', 'undecided')})"
+    told: dict[str, str | Text] = {
+        "answer": Text.assemble(outcome.answer or "none", (note, "yellow"))
+    }
     if outcome.node.get("tally"):
-        votes = ", ".join(f"{key}: {n}" for key, n in outcome.node["tally"][:5])
-        table.add_row("[bold]votes[/]", votes)
-    row = answered.to_dict()
-    table.add_row("[bold]calls[/]", f"{row['calls']:,}, {row['flagged']:,} red-flagged")
+        told["votes"] = ", ".join(f"{key}: {n}" for key, n in outcome.node["tally"][:5])
+    told["calls"] = f"{row['calls']:,}, {row['flagged']:,} red-flagged"
     tokens = f"{answered.prompt_tokens:,} in, {answered.completion_tokens:,} out"
-    table.add_row("[bold]tokens[/]", f"{tokens}, {money(answered.cost_usd)}")
-    table.add_row("[bold]time[/]", f"{answered.seconds:,.1f} s")
-    Console().print(table, highlight=False)
+    told["tokens"] = f"{tokens}, {money(answered.cost_usd)}"
+    told["time"] = f"{answered.seconds:,.1f} s"
+    stdout().print(named(told))
 
 
 def run_batch(
     questions: Sequence[Question], out: Path, options: AskOptions, *, as_json: bool, quiet: bool
 ) -> None:
     """Answer what ``out`` does not hold yet; every answer is written as soon as it is there."""
-    known = {row.get("id") for row in read_lines(out)}
-    left = [asked for asked in questions if asked.id not in known]
     with LineWriter(out) as lines:
+        known = {row.get("id") for row in lines.rows()}
+        left = [asked for asked in questions if asked.id not in known]
         asyncio.run(_with_progress(left, options, lines, quiet=quiet))
     rows = read_lines(out)
     totals = {
@@ -122,7 +122,7 @@ def run_batch(
     if as_json:
         print_json(totals)
     elif not quiet:
-        Console().print(", ".join(f"{name} {value}" for name, value in totals.items()))
+        stdout().print(", ".join(f"{name} {value}" for name, value in totals.items()))
 
 
 async def _with_progress(

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from agents.graph import verify_journal
 from reason.commands.asking import ClusterFlag
-from reason.commands.common import print_json, run_in_foreground, stderr
+from reason.commands.common import print_json, run_in_foreground, stderr, stdout
 from reason.errors import UsageError
 from reason.run_config import RunConfig
 from reason.settings import change_options, load_settings
@@ -44,7 +44,7 @@ def list_(as_json: AsJson = False) -> None:
         table.add_row(
             *(str(row.get(name, "")) for name in ("run_id", "status", "steps", "votes", "seconds"))
         )
-    Console().print(table if rows else f"no runs in {base}")
+    stdout().print(table if rows else f"no runs in {base}")
 
 
 @app.command()
@@ -70,7 +70,8 @@ def show(run: Id, as_json: AsJson = False) -> None:
         print_json(data)
         return
     for name, value in data.items():
-        Console().print(f"[bold]{name}[/]: {value}", highlight=False, soft_wrap=True)
+        line = Text.assemble((name, "bold"), f": {value}")
+        stdout().print(line, soft_wrap=True)
 
 
 @app.command()
@@ -131,7 +132,7 @@ def verify(run: Id, as_json: AsJson = False) -> None:
         print_json(data)
     else:
         line = "verified" if verdict.ok else f"not verified: {verdict.reason}"
-        Console().print(f"{found.run_id}: {verdict.steps:,} steps, {line}", highlight=False)
+        stdout().print(f"{found.run_id}: {verdict.steps:,} steps, {line}", highlight=False)
     raise typer.Exit(0 if verdict.ok else 1)
 
 

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from reason.commands.common import print_json, stderr
+from reason.commands.common import print_json, stderr, stdout
 from reason.commands.tasks import about
 from reason.errors import UsageError
 from tasks.catalog import BUILT_IN, package_of, parameters_of, task_names
@@ -28,9 +27,9 @@ def list_(as_json: AsJson = False) -> None:
         return
     table = Table("task", "from", "about", "options", box=None)
     for row in rows:
-        text = f"[red]{escape(row['error'])}[/]" if row["error"] else escape(row["about"])
+        text = Text(row["error"], style="red") if row["error"] else row["about"]
         table.add_row(row["name"], row["source"], text, " ".join(row["options"]))
-    Console().print(table)
+    stdout().print(table)
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -60,6 +59,6 @@ def new(
         print_json({"dir": str(target), "files": files})
         return
     for file in files:
-        Console().print(str(target / file), highlight=False, soft_wrap=True)
+        stdout().print(str(target / file), highlight=False, soft_wrap=True)
     way_on = f"pip install -e {target} && reason solve {name} --model sim:error=0.05"
     stderr.print(f"next: {way_on}", highlight=False, soft_wrap=True)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,7 +20,7 @@ from cluster.connection import need_ray
 from engines.options import EngineOptions
 from engines.spec import check_spec
 from reason.asking import opened_as
-from reason.commands.common import print_json, stderr
+from reason.commands.common import print_json, stderr, stdout
 from reason.errors import UsageError
 from reason.settings import load_settings
 from tasks.chains.rehearsal import rehearse
@@ -99,4 +98,4 @@ def done(line: str, *, as_json: bool, **data: Any) -> None:
     if as_json:
         print_json(data)
     else:
-        Console().print(line, highlight=False, soft_wrap=True)
+        stdout().print(line, highlight=False, soft_wrap=True)

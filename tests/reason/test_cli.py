@@ -134,6 +134,16 @@ def test_dry_run_plans_and_calls_nothing() -> None:
     assert not Path("reason-runs").exists()
 
 
+def test_what_looks_like_markup_is_printed_as_it_is() -> None:
+    command = ["solve", "hanoi", "-n", "2", "-m", "sim", "--red-flag", "[/]"]
+    assert "'[/]'" in reason(*command, "--dry-run").err
+    solved = reason(*command, "--run-dir", "x[/y]")
+    assert solved.code == 0, solved.err
+    assert "x[/y]" in solved.out
+    assert "[/]" in reason("runs", "show", "x[/y]").out
+    assert "[/]" in reason("config", "show", env={"REASON_RED_FLAG": "[/]"}).out
+
+
 def test_the_same_command_with_run_dir_goes_on_with_the_saved_configuration() -> None:
     command = ["solve", "hanoi", "-n", "6", "-m", "sim", "--run-dir", "mine", "--json"]
     first = reason(*command, "--budget-tokens", "200")

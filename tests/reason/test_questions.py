@@ -138,6 +138,18 @@ async def test_a_server_of_any_kind_is_asked_by_its_spec() -> None:
         assert done.data["answer"] == "7"
 
 
+@pytest.mark.parametrize("said", ["[a,b]", "[/x]", ":100:"])
+async def test_an_answer_is_shown_as_it_is(said: str) -> None:
+    import asyncio
+
+    async with serving(lambda _: f"Hm.\nAnswer: {said}") as server:
+        command = ["solve", "Which interval?", "-m", f"{server.url}#any", "--kind", "text"]
+        done = await asyncio.to_thread(reason, *command, "--strategy", "vote")
+    assert done.code == 0, done.err
+    assert f"answer  {said}" in done.out
+    assert f"{said}: " in done.out
+
+
 def test_a_batch_stops_at_its_budget_and_goes_on() -> None:
     path = questions(Path("q.jsonl"), 30)
     command = ["solve", "--batch", str(path), "--out", "out.jsonl", "-m", "sim", "--parallel", "1"]

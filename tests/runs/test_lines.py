@@ -1,5 +1,7 @@
 """Lines that are only appended to: a kill between any two bytes loses at most the line it cut."""
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,64 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         read_lines(path)
     with pytest.raises(StorageError):
         LineWriter(tmp_path)
+
+
+def test_a_file_has_one_writer(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    with LineWriter(path) as lines:
+        lines.write(ROWS[0])
+        with pytest.raises(UsageError, match="being written by another process"):
+            LineWriter(path)
+        lines.write(ROWS[1])
+    with LineWriter(path) as lines:
+        assert lines.rows() == ROWS[:2]
+
+
+def test_what_is_no_file_of_rows_is_left_as_it_is(tmp_path: Path) -> None:
+    text, pipe = tmp_path / "notes.txt", tmp_path / "pipe"
+    text.write_text("remember the milk")
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="does not end with a JSON object"):
+        LineWriter(text)
+    assert text.read_text() == "remember the milk"
+    for open_it in (LineWriter, read_lines):
+        with pytest.raises(UsageError, match="no regular file"):
+            open_it(pipe)
+
+
+def test_a_cut_row_stays_until_another_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text('{"id": 1}\n{"id"')
+    with LineWriter(path) as lines:
+        assert lines.rows() == [{"id": 1}]
+    assert path.read_text() == '{"id": 1}\n{"id"'
+
+
+def test_a_name_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+    with pytest.raises(StorageError, match="cannot write"):
+        LineWriter(path)
+    with pytest.raises(UsageError, match="cannot read"):
+        read_lines(path)
+
+
+def _write_all(path: Path) -> None:
+    with LineWriter(path) as lines:
+        for row in ROWS:
+            lines.write(row)
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "out.jsonl"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, before[1]))
+    try:
+        with pytest.raises(StorageError, match="cannot write"):
+            _write_all(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with LineWriter(path) as lines:
+        assert lines.rows() == ROWS[: len(lines.rows())]
 
 
 def test_pages_come_to_the_file_even_while_a_line_is_written(tmp_path: Path) -> None:
