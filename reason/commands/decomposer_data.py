@@ -54,8 +54,7 @@ def data(
         raise UsageError("distill:FILE and --teacher SPEC must be given together")
     rows = _rows(source, count, seed)
     rollouts = open_solver(solver, Manner(max_tokens=solver_tokens), concurrency, engine_cluster)
-    kept = {row.get("id") for row in read_lines(out)}
-    left = [row for row in rows if row.id not in kept]
+    left = _left(rows, out)
     asyncio.run(_write(left, rollouts, teacher, proposals, concurrency, out))
     written = len(read_lines(out))
     done(f"{written:,} rows in {out}", as_json=as_json, rows=written, out=str(out))
@@ -74,6 +73,18 @@ def _rows(source: str, count: int | None, seed: int) -> "list[Row]":
             "distill:FILE"
         )
     return readers[kind](Path(name))[:count]
+
+
+def _left(rows: "Sequence[Row]", out: Path) -> "list[Row]":
+    """The rows that are not in a file yet. Raises UsageError where other rows have their ids."""
+    kept = {str(row.get("id")): row.get("question") for row in read_lines(out)}
+    for row in rows:
+        if kept.get(row.id, row.question) != row.question:
+            raise UsageError(
+                f"{out} holds another question as {row.id!r}, of another source or --seed: "
+                "name another --out"
+            )
+    return [row for row in rows if row.id not in kept]
 
 
 async def _write(

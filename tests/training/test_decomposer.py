@@ -17,6 +17,7 @@ from engines.base import Request, Sample  # noqa: E402
 from engines.simulated import SimulatedModel  # noqa: E402
 from reason.errors import EngineError, TerminalEngineError, UsageError  # noqa: E402
 from tasks.chains.rehearsal import rehearse  # noqa: E402
+from tests.reason.command import reason  # noqa: E402
 from training.decomposer.models import load  # noqa: E402
 from training.decomposer.rl import Policy, train_rl  # noqa: E402
 from training.decomposer.rollout import Rollouts  # noqa: E402
@@ -40,9 +41,9 @@ ROW = Row(
 )
 
 
-def rollouts() -> Rollouts:
+def rollouts(manner: Manner = MANNER) -> Rollouts:
     solver = SimulatedModel("sim:chains", rehearse, error=0.0, flag=0.0, seed=1)
-    return Rollouts(solver, load_prompts(MICRO), MANNER)
+    return Rollouts(solver, load_prompts(MICRO), manner)
 
 
 async def with_firsts(rows: list[Row]) -> list[Row]:
@@ -106,6 +107,36 @@ def test_chain_rows_are_told_apart_and_right() -> None:
             assert int(after) == value
 
 
+def test_a_chain_drawn_again_makes_no_second_row() -> None:
+    rows = chain_rows(200, 1, (1, 1))  # so short that some are drawn twice
+    assert len({row.id for row in rows}) == len({row.question for row in rows}) == 200
+
+
+def test_rows_of_another_seed_are_not_mixed_up(tmp_path: Path) -> None:
+    make = ["train", "data", "chains", "--solver", "sim", "--count", "3", "--out", "rows.jsonl"]
+    assert reason(*make).code == 0
+    assert reason(*make[:-2], "--out", "rows.jsonl").code == 0
+    other = reason(*make, "--seed", "2")
+    assert (other.code, "name another --out" in other.complaint) == (2, True)
+
+
+def test_other_rows_or_another_manner_are_another_training(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    taught(out)
+    rows = asyncio.run(with_firsts(chain_rows(32, 2)))
+    with pytest.raises(UsageError, match="other data"):
+        train_sft("micro", rows, out, SHORT, rank=0, restart=False, on_log=unheard)
+
+
+def test_a_training_of_an_earlier_version_is_known_again(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    taught(out)
+    told = json.loads((out / "stage.json").read_text())
+    del told["data"]
+    (out / "stage.json").write_text(json.dumps(told))
+    assert taught(out) == []
+
+
 def test_socratic_files_are_read(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     answer = "How many eggs? ** 16-3-4=9\nHow much? ** 9*2=18\n#### 18"
@@ -128,6 +159,10 @@ def test_bad_data_files_are_one_line(tmp_path: Path) -> None:
     path.write_text(json.dumps(ROW.to_dict() | {"first": None}) + "\n")
     with pytest.raises(UsageError, match="has no 'first'"):
         load_rows(path, ["first"])
+    path.write_text(json.dumps(ROW.to_dict()) + "\n" + json.dumps(ROW.to_dict()) + "\n")
+    with pytest.raises(UsageError, match="row 2 has the id 'one' of row 1"):
+        load_rows(path)
+    path.write_text(json.dumps(ROW.to_dict() | {"first": None}) + "\n")
     assert load_rows(path)[0].subquestions == ROW.subquestions
 
 
@@ -274,6 +309,9 @@ def test_both_stages_train_and_go_on_from_their_checkpoints(tmp_path: Path) -> N
         assert weights(out) == made
         train_rl(model, rows, out, schedule, policy, rollouts(), **both)  # type: ignore[arg-type]
         assert not (out / "checkpoints" / "checkpoint-3").exists()
+        slower = rollouts(replace(MANNER, k=3))
+        with pytest.raises(UsageError, match="other manner"):
+            train_rl(model, rows, out, schedule, policy, slower, **both)  # type: ignore[arg-type]
         again = Policy(algorithm, generations=4)
         with pytest.raises(UsageError, match="other policy"):
             train_rl(model, rows, out, schedule, again, rollouts(), **both)  # type: ignore[arg-type]

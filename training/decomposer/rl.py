@@ -10,7 +10,7 @@ used, left TRL with version 1.13.
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -21,7 +21,7 @@ from reason.errors import EngineError, UsageError
 from training.decomposer.models import check_rank, load, lora
 from training.decomposer.rewards import DEFAULT_WEIGHTS, REWARDS
 from training.decomposer.rollout import Rollout, Trying
-from training.decomposer.rows import Row
+from training.decomposer.rows import Row, fingerprint
 from training.decomposer.sft import prompt
 from training.decomposer.trainers import (
     OnLog,
@@ -149,7 +149,9 @@ def train_rl(
         "stage": "rl",
         "model": model,
         "solver": rollouts.spec,
+        "manner": asdict(rollouts.manner),
         "rows": len(rows),
+        "data": fingerprint(rows),
         "rank": rank,
         "schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)},
         "policy": {**policy.__dict__, "weights": dict(policy.weights)},

@@ -16,7 +16,7 @@ from agents.questions.daslam import decomposer_fields
 from agents.questions.desk import Manner
 from agents.questions.prompting import Prompts
 from training.decomposer.models import check_rank, load, lora
-from training.decomposer.rows import Row, numbered
+from training.decomposer.rows import Row, fingerprint, numbered
 from training.decomposer.trainers import (
     OnLog,
     Schedule,
@@ -71,7 +71,10 @@ def train_sft(
     """
     check_rank(model, rank)
     settings = {"stage": "sft", "model": model, "rows": len(rows), "rank": rank}
-    settings |= {"schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)}}
+    settings |= {
+        "data": fingerprint(rows),
+        "schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)},
+    }
     claim(out, settings, restart=restart)
     if finished(out, restart=restart):
         return

@@ -125,11 +125,12 @@ def _step(checkpoint: Path) -> int:
 
 def claim(out: Path, settings: dict[str, Any], *, restart: bool) -> None:
     """Make a stage's folder, or check that it holds this very stage. Raises UsageError."""
-    saved, path = None, out / "stage.json"
+    saved, path = dict[str, Any](), out / "stage.json"
     if path.is_file() and not restart:
         saved = json.loads(path.read_text(encoding="utf-8"))
-    if saved is not None and saved != settings:
-        changed = [name for name in settings if saved.get(name) != settings[name]]
+    # A folder of an earlier version told less, which is no difference.
+    changed = [name for name, value in settings.items() if saved.get(name, value) != value]
+    if changed:
         raise UsageError(
             f"{out} holds a training with other {', '.join(changed)}: give the same settings, "
             "another --out, or --restart"
