@@ -55,8 +55,7 @@ def data(
     rows = _rows(source, count, seed)
     rollouts = open_solver(solver, Manner(max_tokens=solver_tokens), concurrency, engine_cluster)
     with LineWriter(out) as lines:
-        kept = {row.get("id") for row in lines.rows()}
-        left = [row for row in rows if row.id not in kept]
+        left = _left(rows, lines, out)
         asyncio.run(_write(left, rollouts, teacher, proposals, concurrency, lines))
     written = len(read_lines(out))
     done(f"{written:,} rows in {out}", as_json=as_json, rows=written, out=str(out))
@@ -75,6 +74,18 @@ def _rows(source: str, count: int | None, seed: int) -> "list[Row]":
             "distill:FILE"
         )
     return readers[kind](Path(name))[:count]
+
+
+def _left(rows: "Sequence[Row]", lines: LineWriter, out: Path) -> "list[Row]":
+    """The rows that are not in a file yet. Raises UsageError where other rows have their ids."""
+    kept = {str(row.get("id")): row.get("question") for row in lines.rows()}
+    for row in rows:
+        if kept.get(row.id, row.question) != row.question:
+            raise UsageError(
+                f"{out} holds another question as {row.id!r}, of another source or --seed: "
+                "name another --out"
+            )
+    return [row for row in rows if row.id not in kept]
 
 
 async def _write(

@@ -17,6 +17,7 @@ from tasks.hanoi.rules import Move, Pegs
 
 PEG_NAMES = "ABC"
 STOP = "\n"
+_NAME_OF = dict(enumerate(PEG_NAMES))  # unlike a text, it has no peg -1
 _MOVE = r" (\d{1,2}) ([ABC]) ([ABC])"
 _PEGS = r"((?: \d{1,2})*) \|((?: \d{1,2})*) \|((?: \d{1,2})*)"
 _ANSWER = re.compile(_MOVE + r" :" + _PEGS + r"\n?")
@@ -30,7 +31,7 @@ def write_pegs(pegs: Pegs) -> str:
 
 def write_move(move: Move) -> str:
     """`` 1 A B`` for disk 1 from peg 0 to peg 1."""
-    return f" {move.disk} {PEG_NAMES[move.source]} {PEG_NAMES[move.target]}"
+    return f" {move.disk} {_NAME_OF[move.source]} {_NAME_OF[move.target]}"
 
 
 def write_prompt(pegs: Pegs, previous: Move | None, turn: int) -> str:

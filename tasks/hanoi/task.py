@@ -111,6 +111,8 @@ class Hanoi:
     def parse(self, text: str) -> Step:
         """Read an answer; RedFlag unless its form is exact and it holds every disk once."""
         move, pegs = self._read(text)
+        if not (1 <= move.disk <= self.disks and 0 <= move.source <= 2 and 0 <= move.target <= 2):
+            raise RedFlag("malformed")
         a, b, c = pegs
         if tuple(sorted(a + b + c)) != self._disks:
             raise RedFlag("disks")

@@ -108,6 +108,10 @@ def test_the_paper_parser_takes_the_last_of_each_line() -> None:
         GOOD.replace("[1, 0, 1]", "['1', 0, 1]"),
         GOOD.replace("[1, 0, 1]", "[true, 0, 1]"),
         GOOD.replace("[1, 0, 1]", "(1, 0, 1)"),
+        GOOD.replace("[1, 0, 1]", "[1, 0, -1]"),  # not peg 2, though a list would say so
+        GOOD.replace("[1, 0, 1]", "[1, 1, 3]"),
+        GOOD.replace("[1, 0, 1]", "[0, 0, 1]"),
+        GOOD.replace("[1, 0, 1]", "[4, 0, 1]"),
         GOOD.replace("[[3, 2], [1], []]", "[[3, 2], [1], []"),
         GOOD.replace("[[3, 2], [1], []]", "[[3, 2], [1]]"),
         GOOD.replace("[[3, 2], [1], []]", "((3, 2), (1,), ())"),
@@ -123,6 +127,12 @@ def test_the_paper_parser_flags_what_is_malformed(text: str) -> None:
         Hanoi(3, style="paper").parse(text)
 
 
+@pytest.mark.parametrize("peg", [-1, 3])
+def test_no_move_to_a_peg_that_does_not_exist_is_recorded(peg: int) -> None:
+    with pytest.raises(KeyError):
+        compact.write_move(Move(1, 0, peg))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -131,6 +141,7 @@ def test_the_paper_parser_flags_what_is_malformed(text: str) -> None:
         " 1 A B : 3 2 | 1",
         " 1 A B : 3 | 1 |",
         " 1 A D : 3 2 | 1 |",
+        " 4 A B : 3 2 | 1 |",
         " 1 A B : 3 2 | 1 | ok",
         " 1 A B : 3 2 | 1 1 |",
         " 1 A B : 3  2 | 1 |",

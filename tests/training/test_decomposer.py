@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +17,14 @@ from engines.base import Request, Sample  # noqa: E402
 from engines.simulated import SimulatedModel  # noqa: E402
 from reason.errors import EngineError, TerminalEngineError, UsageError  # noqa: E402
 from tasks.chains.rehearsal import rehearse  # noqa: E402
+from tests.reason.command import reason  # noqa: E402
 from training.decomposer.models import load  # noqa: E402
 from training.decomposer.rl import Policy, train_rl  # noqa: E402
 from training.decomposer.rollout import Rollouts  # noqa: E402
 from training.decomposer.rows import Row, load_rows, numbered  # noqa: E402
 from training.decomposer.sft import example, train_sft  # noqa: E402
 from training.decomposer.sources import chain_rows, socratic_rows, with_first_answers  # noqa: E402
-from training.decomposer.trainers import Schedule  # noqa: E402
+from training.decomposer.trainers import Schedule, claim  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -38,9 +41,9 @@ ROW = Row(
 )
 
 
-def rollouts() -> Rollouts:
+def rollouts(manner: Manner = MANNER) -> Rollouts:
     solver = SimulatedModel("sim:chains", rehearse, error=0.0, flag=0.0, seed=1)
-    return Rollouts(solver, load_prompts(MICRO), MANNER)
+    return Rollouts(solver, load_prompts(MICRO), manner)
 
 
 async def with_firsts(rows: list[Row]) -> list[Row]:
@@ -104,6 +107,36 @@ def test_chain_rows_are_told_apart_and_right() -> None:
             assert int(after) == value
 
 
+def test_a_chain_drawn_again_makes_no_second_row() -> None:
+    rows = chain_rows(200, 1, (1, 1))  # so short that some are drawn twice
+    assert len({row.id for row in rows}) == len({row.question for row in rows}) == 200
+
+
+def test_rows_of_another_seed_are_not_mixed_up(tmp_path: Path) -> None:
+    make = ["train", "data", "chains", "--solver", "sim", "--count", "3", "--out", "rows.jsonl"]
+    assert reason(*make).code == 0
+    assert reason(*make[:-2], "--out", "rows.jsonl").code == 0
+    other = reason(*make, "--seed", "2")
+    assert (other.code, "name another --out" in other.complaint) == (2, True)
+
+
+def test_other_rows_or_another_manner_are_another_training(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    taught(out)
+    rows = asyncio.run(with_firsts(chain_rows(32, 2)))
+    with pytest.raises(UsageError, match="other data"):
+        train_sft("micro", rows, out, SHORT, rank=0, restart=False, on_log=unheard)
+
+
+def test_a_training_of_an_earlier_version_is_known_again(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    taught(out)
+    told = json.loads((out / "stage.json").read_text())
+    del told["data"]
+    (out / "stage.json").write_text(json.dumps(told))
+    assert taught(out) == []
+
+
 def test_socratic_files_are_read(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     answer = "How many eggs? ** 16-3-4=9\nHow much? ** 9*2=18\n#### 18"
@@ -126,6 +159,10 @@ def test_bad_data_files_are_one_line(tmp_path: Path) -> None:
     path.write_text(json.dumps(ROW.to_dict() | {"first": None}) + "\n")
     with pytest.raises(UsageError, match="has no 'first'"):
         load_rows(path, ["first"])
+    path.write_text(json.dumps(ROW.to_dict()) + "\n" + json.dumps(ROW.to_dict()) + "\n")
+    with pytest.raises(UsageError, match="row 2 has the id 'one' of row 1"):
+        load_rows(path)
+    path.write_text(json.dumps(ROW.to_dict() | {"first": None}) + "\n")
     assert load_rows(path)[0].subquestions == ROW.subquestions
 
 
@@ -149,16 +186,113 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes, word
     assert not (tmp_path / "base").exists()
 
 
-def test_both_stages_train_and_go_on_from_their_checkpoints(tmp_path: Path) -> None:
-    rows = asyncio.run(with_firsts(chain_rows(32, 1)))
+SHORT = Schedule(steps=2, batch=4, learning_rate=1e-3, save_every=1)
+
+
+def unheard(step: int, figures: dict[str, float]) -> None:
+    """Nobody watches."""
+
+
+def taught(out: Path, *, restart: bool = False, schedule: Schedule = SHORT) -> list[int]:
+    """The steps of a fine-tuning in ``out``."""
     steps: list[int] = []
+    rows = asyncio.run(with_firsts(chain_rows(32, 1)))
 
     def on_log(step: int, figures: dict[str, float]) -> None:
-        steps.append(step)
+        if "loss" in figures:
+            steps.append(step)
 
-    sft = Schedule(steps=2, batch=4, learning_rate=1e-3, save_every=1)
-    train_sft("micro", rows, tmp_path / "sft", sft, rank=0, restart=False, on_log=on_log)
-    model = str(tmp_path / "sft" / "model")
+    train_sft("micro", rows, out, schedule, rank=0, restart=restart, on_log=on_log)
+    return steps
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model" / "model.safetensors").read_bytes()
+
+
+def test_a_finished_stage_is_left_as_it_is(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    assert taught(out) == [1, 2]
+    made = weights(out)
+    assert taught(out) == []
+    assert weights(out) == made
+    assert taught(out, restart=True) == [1, 2]
+    assert weights(out) == made
+
+
+def test_a_kill_after_the_last_checkpoint_costs_no_further_step(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    taught(out)
+    made, told = weights(out), json.loads((out / "training.json").read_text())
+    (out / "training.json").unlink()
+    shutil.rmtree(out / "model")
+    assert taught(out) == []
+    assert weights(out) == made
+    assert json.loads((out / "training.json").read_text()) == told
+    assert not (out / "checkpoints" / "checkpoint-3").exists()
+
+
+def test_a_lora_is_finished_from_its_last_checkpoint_too(tmp_path: Path) -> None:
+    taught(tmp_path / "base")
+    rows = asyncio.run(with_firsts(chain_rows(8, 1)))
+    model, policy = str(tmp_path / "base" / "model"), Policy(generations=2, max_tokens=8)
+
+    def sft(out: Path) -> None:
+        train_sft(model, rows, out, SHORT, rank=2, restart=False, on_log=unheard)
+
+    def rl(out: Path) -> None:
+        adapter, solver = str(tmp_path / "sft" / "model"), rollouts()
+        train_rl(adapter, rows, out, SHORT, policy, solver, rank=0, restart=False, on_log=unheard)
+
+    for name, stage in (("sft", sft), ("rl", rl)):
+        out = tmp_path / name
+        stage(out)
+        adapter = out / "model" / "adapter_model.safetensors"
+        made = adapter.read_bytes()
+        (out / "training.json").unlink()
+        adapter.unlink()
+        stage(out)
+        assert adapter.read_bytes() == made
+
+
+def test_a_restart_throws_all_of_the_old_training_away(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    taught(out)
+    (out / "base").mkdir()
+    with pytest.raises(UsageError, match="other schedule"):
+        taught(out, schedule=replace(SHORT, steps=3))
+    claim(out, {"stage": "sft", "model": "micro"}, restart=True)
+    assert {path.name for path in out.iterdir()} == {"stage.json"}
+
+
+def test_a_restart_keeps_the_model_that_it_would_begin_with(tmp_path: Path) -> None:
+    out = tmp_path / "sft"
+    taught(out)
+    with pytest.raises(UsageError, match="the model to train"):
+        claim(out, {"stage": "rl", "model": str(out / "model")}, restart=True)
+    assert weights(out)
+
+
+def test_a_lora_on_random_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="leave --rank out"):
+        train_sft("micro", [ROW], tmp_path / "a", SHORT, rank=8, restart=False, on_log=unheard)
+    assert not (tmp_path / "a").exists()
+
+
+def test_too_few_rows_for_a_step_are_refused(tmp_path: Path) -> None:
+    out, few = tmp_path / "rl", chain_rows(3, 1)
+    policy, schedule = Policy(generations=8), replace(SHORT, batch=32)
+    with pytest.raises(UsageError, match="takes 4 rows and the data has 3"):
+        train_rl(
+            "micro", few, out, schedule, policy, rollouts(), rank=0, restart=False, on_log=unheard
+        )
+    assert not out.exists()
+
+
+def test_both_stages_train_and_go_on_from_their_checkpoints(tmp_path: Path) -> None:
+    rows = asyncio.run(with_firsts(chain_rows(32, 1)))
+    taught(tmp_path / "sft")
+    model, on_log = str(tmp_path / "sft" / "model"), unheard
     for algorithm in ("rloo", "grpo"):
         out = tmp_path / algorithm
         policy = Policy(algorithm, generations=2, max_tokens=8)
@@ -169,6 +303,15 @@ def test_both_stages_train_and_go_on_from_their_checkpoints(tmp_path: Path) -> N
         assert [row["step"] for row in told["history"]] == [1, 2]
         assert "rewards/uplift/mean" in told["history"][0]
         assert "kl" in told["history"][0]
+        made = weights(out)
+        (out / "training.json").unlink()  # as if killed after the last checkpoint
+        train_rl(model, rows, out, schedule, policy, rollouts(), **both)  # type: ignore[arg-type]
+        assert weights(out) == made
+        train_rl(model, rows, out, schedule, policy, rollouts(), **both)  # type: ignore[arg-type]
+        assert not (out / "checkpoints" / "checkpoint-3").exists()
+        slower = rollouts(replace(MANNER, k=3))
+        with pytest.raises(UsageError, match="other manner"):
+            train_rl(model, rows, out, schedule, policy, slower, **both)  # type: ignore[arg-type]
         again = Policy(algorithm, generations=4)
         with pytest.raises(UsageError, match="other policy"):
             train_rl(model, rows, out, schedule, again, rollouts(), **both)  # type: ignore[arg-type]

@@ -88,6 +88,12 @@ def _decomposer(model: Any, tokenizer: PreTrainedTokenizerBase) -> Decomposer:
     return Decomposer(model, tokenizer, load_prompts(None if chat else MICRO))
 
 
+def check_rank(name: str, rank: int) -> None:
+    """Raise UsageError for a LoRA on a fresh model: its random weights are kept nowhere."""
+    if name == FRESH and rank:
+        raise UsageError(f"--rank {rank}: a fresh {FRESH} model is trained whole, leave --rank out")
+
+
 def precision() -> torch.dtype:
     """bfloat16 on a GPU, float32 elsewhere."""
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -10,20 +10,29 @@ used, left TRL with version 1.13.
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
-from reason.errors import EngineError
-from training.decomposer.models import load, lora
+from reason.errors import EngineError, UsageError
+from training.decomposer.models import check_rank, load, lora
 from training.decomposer.rewards import DEFAULT_WEIGHTS, REWARDS
 from training.decomposer.rollout import Rollout, Trying
-from training.decomposer.rows import Row
+from training.decomposer.rows import Row, fingerprint
 from training.decomposer.sft import prompt
-from training.decomposer.trainers import OnLog, Schedule, claim, common, run, watcher
+from training.decomposer.trainers import (
+    OnLog,
+    Schedule,
+    claim,
+    common,
+    finished,
+    processes,
+    run,
+    watcher,
+)
 
 Algorithm: TypeAlias = Literal["rloo", "grpo"]
 RewardFunction = Callable[..., Awaitable[list[float | None]]]
@@ -118,6 +127,8 @@ def train_rl(
 ) -> None:
     """Train ``model`` into ``out/model``, from a checkpoint there if any; close the solver.
 
+    A training that is finished is left as it is.
+
     Args:
         model: the fine-tuned model or adapter; the KL is to it.
         rows: with right answers and the solver's first answers.
@@ -129,19 +140,26 @@ def train_rl(
         restart: whether checkpoints are thrown away first.
         on_log: told the figures of every step.
 
-    Raises UsageError for another stage's folder or an unusable model, EngineError when the solver
-    fails for good; the last checkpoint is then gone on from.
+    Raises UsageError for another stage's folder, an unusable model or too few rows, EngineError
+    when the solver fails for good; the last checkpoint is then gone on from.
     """
+    check_rank(model, rank)
+    _check_enough(len(rows), schedule, policy)
     settings = {
         "stage": "rl",
         "model": model,
         "solver": rollouts.spec,
+        "manner": asdict(rollouts.manner),
         "rows": len(rows),
+        "data": fingerprint(rows),
         "rank": rank,
         "schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)},
         "policy": {**policy.__dict__, "weights": dict(policy.weights)},
     }
     claim(out, settings, restart=restart)
+    if finished(out, restart=restart):
+        asyncio.run(rollouts.close())
+        return
     decomposer = load(model, schedule.seed, out)
     lead = decomposer.words.lead("subquestions")
     book = RewardBook(rows, rollouts, lead)
@@ -164,6 +182,17 @@ def train_rl(
         finally:  # its connections belong to the loop that the rewards ran on
             closing = asyncio.run_coroutine_threadsafe(rollouts.close(), trainer.async_loop)
             closing.result()
+
+
+def _check_enough(rows: int, schedule: Schedule, policy: Policy) -> None:
+    """A step takes whole groups of other questions; TRL drops the rows that do not fill one."""
+    completions = schedule.batch * schedule.accumulate * processes()
+    wanted = -(-completions // policy.generations)
+    if rows < wanted:
+        raise UsageError(
+            f"a step of {completions} completions, {policy.generations} to a question, takes "
+            f"{wanted} rows and the data has {rows}: give more rows or a smaller --batch"
+        )
 
 
 def _trainer(policy: Policy) -> Any:

@@ -6,6 +6,8 @@ rewards read it), and ``first`` the solver's own first answer, computed once: th
 it in place of the solution, which it is never shown.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -61,7 +63,25 @@ def load_rows(path: Path, needs: Sequence[str] = ()) -> list[Row]:
         for name in needs:
             if getattr(row, name) in (None, ()):
                 raise UsageError(f"{path} row {at} has no {name!r}: `reason train data` adds it")
+    _check_ids(rows, path)
     return rows
+
+
+def _check_ids(rows: Sequence[Row], path: Path) -> None:
+    """Rewards are looked up by id: one given twice would reward a row for another."""
+    first: dict[str, int] = {}
+    for at, row in enumerate(rows, 1):
+        if row.id in first:
+            raise UsageError(
+                f"{path} row {at} has the id {row.id!r} of row {first[row.id]}: give each its own"
+            )
+        first[row.id] = at
+
+
+def fingerprint(rows: Sequence[Row]) -> str:
+    """A short hash by which a training knows its rows again."""
+    text = json.dumps([row.to_dict() for row in rows])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _row(data: dict[str, Any], where: str) -> Row:

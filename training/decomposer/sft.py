@@ -15,9 +15,17 @@ from trl import SFTConfig, SFTTrainer
 from agents.questions.daslam import decomposer_fields
 from agents.questions.desk import Manner
 from agents.questions.prompting import Prompts
-from training.decomposer.models import load, lora
-from training.decomposer.rows import Row, numbered
-from training.decomposer.trainers import OnLog, Schedule, claim, common, run, watcher
+from training.decomposer.models import check_rank, load, lora
+from training.decomposer.rows import Row, fingerprint, numbered
+from training.decomposer.trainers import (
+    OnLog,
+    Schedule,
+    claim,
+    common,
+    finished,
+    run,
+    watcher,
+)
 
 LONGEST = 1024  # tokens of prompt and completion
 
@@ -48,6 +56,8 @@ def train_sft(
 ) -> None:
     """Fine-tune ``model`` and leave it in ``out/model``; goes on from a checkpoint there.
 
+    A training that is finished is left as it is.
+
     Args:
         model: ``micro``, or the name of a model or adapter.
         rows: with subquestions and first answers.
@@ -59,9 +69,15 @@ def train_sft(
 
     Raises UsageError for another stage's folder or an unusable model.
     """
+    check_rank(model, rank)
     settings = {"stage": "sft", "model": model, "rows": len(rows), "rank": rank}
-    settings |= {"schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)}}
+    settings |= {
+        "data": fingerprint(rows),
+        "schedule": {**schedule.__dict__, "report_to": list(schedule.report_to)},
+    }
     claim(out, settings, restart=restart)
+    if finished(out, restart=restart):
+        return
     decomposer = load(model, schedule.seed, out)
     data = Dataset.from_list([example(row, decomposer.words) for row in rows])
     config = SFTConfig(

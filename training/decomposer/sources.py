@@ -35,6 +35,8 @@ def chain_rows(
     rows: dict[str, Row] = {}
     while len(rows) < count:
         problem = draw_where(rng, rng.randint(*operations), held_out=held_out)
+        if problem.text in rows:
+            continue
         rows[problem.text] = _chain_row(rng, problem, len(rows))
     return list(rows.values())
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, TrainerState
 
 from reason.errors import UsageError
 from runs.files import make_folder, write_json
+
+STATE = "trainer_state.json"  # of a checkpoint; written last
 
 OnLog = Callable[[int, dict[str, float]], None]
 """Told the step and the trainer's figures, every step."""
@@ -76,13 +78,34 @@ def watcher(on_log: OnLog) -> TrainerCallback:
 def run(trainer: Any, out: Path, settings: dict[str, Any]) -> None:
     """Train from the newest checkpoint of ``out``, or from the start; save model and figures."""
     trainer.remove_callback(PrinterCallback)  # standard output is the command's own
-    newest = last_checkpoint(out / "checkpoints")
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    _train(trainer, last_checkpoint(out / "checkpoints"))
+    done, wanted = trainer.state.global_step, trainer.args.max_steps
+    if done < wanted:
+        raise UsageError(f"only {done} of {wanted} steps could be trained: there are too few rows")
     trainer.save_model(str(out / "model"))
     if is_first():
         trainer.processing_class.save_pretrained(str(out / "model"))
         rows = [row for row in trainer.state.log_history if "loss" in row]
         write_json(out / "training.json", {"settings": settings, "history": rows})
+
+
+def _train(trainer: Any, newest: Path | None) -> None:
+    """Train on from a checkpoint; the last one is only loaded, for a trainer would add a step."""
+    if newest is None or _step(newest) < trainer.args.max_steps:
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+        return
+    trainer._load_from_checkpoint(str(newest))
+    trainer.state = TrainerState.load_from_json(str(newest / STATE))
+
+
+def finished(out: Path, *, restart: bool) -> bool:
+    """Whether a stage is done already: its figures are written last."""
+    return not restart and (out / "training.json").is_file()
+
+
+def processes() -> int:
+    """How many processes train side by side."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first() -> bool:
@@ -91,22 +114,23 @@ def is_first() -> bool:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint: trainer_state.json is written last."""
-    steps = [
-        int(path.name.rpartition("-")[2])
-        for path in folder.glob("checkpoint-*")
-        if (path / "trainer_state.json").is_file()
-    ]
-    return folder / f"checkpoint-{max(steps)}" if steps else None
+    """The newest whole checkpoint."""
+    whole = [path for path in folder.glob("checkpoint-*") if (path / STATE).is_file()]
+    return max(whole, key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def claim(out: Path, settings: dict[str, Any], *, restart: bool) -> None:
     """Make a stage's folder, or check that it holds this very stage. Raises UsageError."""
-    saved, path = None, out / "stage.json"
+    saved, path = dict[str, Any](), out / "stage.json"
     if path.is_file() and not restart:
         saved = json.loads(path.read_text(encoding="utf-8"))
-    if saved is not None and saved != settings:
-        changed = [name for name in settings if saved.get(name) != settings[name]]
+    # A folder of an earlier version told less, which is no difference.
+    changed = [name for name, value in settings.items() if saved.get(name, value) != value]
+    if changed:
         raise UsageError(
             f"{out} holds a training with other {', '.join(changed)}: give the same settings, "
             "another --out, or --restart"
@@ -114,6 +138,17 @@ def claim(out: Path, settings: dict[str, Any], *, restart: bool) -> None:
     if not is_first():
         return
     if restart:
-        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        _clear(out, str(settings.get("model", "")))
     make_folder(out)
     write_json(path, settings)
+
+
+def _clear(out: Path, model: str) -> None:
+    """Throw away what an earlier training left, the model that it began with included."""
+    if model and Path(model).resolve().is_relative_to(out.resolve()):
+        raise UsageError(
+            f"--restart would throw away {model}, the model to train: give another --out"
+        )
+    (out / "training.json").unlink(missing_ok=True)
+    for name in ("checkpoints", "model", "base"):
+        shutil.rmtree(out / name, ignore_errors=True)
