@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 from agents.budget import Budget, Limits
 from agents.microagent import Microagent
-from agents.pipeline import Pipeline, Settled
+from agents.pipeline import Pipeline, Settled, wasted
 from agents.policy import VotePolicy
 from reason.errors import EngineError, ReasonError
 from runs.journal import UsageDelta
@@ -245,9 +245,9 @@ class ChunkPipeline:
         if worked is None:
             return
         self._charge(worked)
-        for decision, _ in worked.settled:
-            self.surplus += sum(decision.tally) + decision.surplus
-            self.flagged += decision.flagged
+        surplus, flagged = wasted(worked.settled)
+        self.surplus += surplus
+        self.flagged += flagged
 
     def _charge(self, worked: Worked) -> None:
         self.agent.spending.absorb(worked.usage)

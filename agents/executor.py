@@ -14,7 +14,7 @@ from agents.budget import Budget
 from agents.chunks import ChunkPipeline
 from agents.microagent import Decision
 from agents.pilot import Pilot
-from agents.pipeline import Pipeline, Settled
+from agents.pipeline import Pipeline, Settled, wasted
 from agents.status import RunStatus
 from reason.errors import Interrupted, NoConvergence
 from runs.journal import Journal, SampleRow, StepRow
@@ -118,6 +118,9 @@ class Executor:
         back = max(0, self.step - self._rollback * self._tries)
         self.status.note = f"step {self.step + 1:,} met a dead end: back to step {back:,}"
         self.journal.rollback(back)
+        if self.pilot is not None:
+            self.pilot.go_back(back)
+            self.journal.set_meta("pilot", self.pilot.dump())
         self.pipeline.agent.first_draw += self.pipeline.agent.policy.max_votes
         self._to_head()
         self.status.steps, self.status.state = self.step, self.state
@@ -137,7 +140,9 @@ class Executor:
             self.status.surplus += surplus
 
     def _commit(self, settled: Sequence[Settled]) -> None:
-        rows, samples = [], []
+        rows, samples, news = [], [], False
+        if self.pilot is not None:
+            settled, news = self._steer(self.pilot, settled)
         for number, (decision, state) in enumerate(settled, self.step + 1):
             rows.append(_row(self.task, number, decision, state))
             if decision.draws:
@@ -146,21 +151,35 @@ class Executor:
         self.journal.append(rows, self.spending.take(), self._lap(), samples, collisions=collisions)
         self.step, self.state = rows[-1].step, settled[-1].state
         self._show(rows, settled)
-        if self.pilot is not None:
-            self._steer(self.pilot, settled)
+        if self.pilot is not None and news:
+            self.journal.set_meta("pilot", self.pilot.dump())
         if self.pipeline.surplus or self.pipeline.flagged:
             self.charge()
 
-    def _steer(self, pilot: Pilot, settled: Sequence[Settled]) -> None:
-        """Let the pilot see the votes; a new margin holds from the next step on."""
-        won = sum([decision.tally[0] for decision, _ in settled])
-        lost = sum([sum(decision.tally[1:]) for decision, _ in settled])
-        if not pilot.see(won, lost):
-            return
-        if pilot.reconsider(self.step):
-            self.pipeline.agent.set_k(pilot.k)
-            self.status.k = pilot.k
-        self.journal.set_meta("pilot", pilot.dump())
+    def _steer(self, pilot: Pilot, settled: Sequence[Settled]) -> tuple[Sequence[Settled], bool]:
+        """Let the pilot see the votes of one step after another, as without speculation.
+
+        Returns the steps that stand, and whether the margin was thought over.
+        """
+        news = False
+        for number, (decision, _) in enumerate(settled, self.step + 1):
+            if not pilot.see(number, decision.tally):
+                continue
+            news = True
+            if pilot.reconsider(number):
+                kept = number - self.step
+                self._change_margin(pilot.k, settled[kept:])
+                return settled[:kept], news
+        return settled, news
+
+    def _change_margin(self, k: int, later: Sequence[Settled]) -> None:
+        """Vote by another margin from now on; what was decided or begun by the old one is waste."""
+        self.pipeline.agent.set_k(k)
+        self.status.k = k
+        self.pipeline.discard()
+        surplus, flagged = wasted(later)
+        self.pipeline.surplus += surplus
+        self.pipeline.flagged += flagged
 
     def _thrown_away(self) -> tuple[int, int]:
         pipeline = self.pipeline

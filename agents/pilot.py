@@ -9,10 +9,15 @@ The target leaves -ln(target) of risk to the whole run. Steps already decided ha
 today's p, at the margin they had); the margin is the least that keeps what is left to do within
 what is left of the risk. It rises when the model proves worse than measured and falls when the
 measurement was too cautious; every change is kept in the journal.
+
+What the pilot knows is kept at every reconsideration, and with it the last step it has seen. The
+votes of later steps are in the journal's rows, so a resumed run knows what an undisturbed one
+would.
 """
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 
 from agents.theory import k_min, run_success
 
@@ -29,14 +34,23 @@ class Pilot:
         steps: of the whole run.
         right, wrong: votes known so far.
         changes: (step after which a margin holds, margin), in order.
+        step: the last step seen; None where that was not kept.
+        known: votes known when the margin was last thought over; all of them unless given.
     """
 
     def __init__(
-        self, target: float, steps: int, right: int, wrong: int, changes: list[tuple[int, int]]
+        self,
+        target: float,
+        steps: int,
+        right: int,
+        wrong: int,
+        changes: list[tuple[int, int]],
+        step: int | None = 0,
+        known: int | None = None,
     ) -> None:
         self.target, self.steps = target, steps
-        self.right, self.wrong, self.changes = right, wrong, changes
-        self._known = right + wrong
+        self.right, self.wrong, self.changes, self.step = right, wrong, changes, step
+        self._known = right + wrong if known is None else known
 
     @property
     def k(self) -> int:
@@ -50,10 +64,11 @@ class Pilot:
         deviation = math.sqrt(a * b / (a + b + 1)) / (a + b)
         return max(0.0, a / (a + b) - CREDIBLE * deviation)
 
-    def see(self, won: int, lost: int) -> bool:
-        """Count a decided step's votes; returns whether it is time to think the margin over."""
-        self.right += won
-        self.wrong += lost
+    def see(self, step: int, tally: Sequence[int]) -> bool:
+        """Count the votes of ``step``; returns whether it is time to think the margin over."""
+        self.step = step
+        self.right += tally[0]
+        self.wrong += sum(tally[1:])
         return self.right + self.wrong > GROWTH * self._known
 
     def reconsider(self, step: int) -> bool:
@@ -64,6 +79,18 @@ class Pilot:
             return False
         self.changes.append((step, k))
         return True
+
+    def catch_up(self, rows: Iterable[tuple[int, str]]) -> None:
+        """See steps, each with its tally as the journal has it, that were decided meanwhile."""
+        for step, text in rows:
+            tally = [int(votes) for votes in text.lstrip("vpe").split(":")]
+            if self.see(step, tally):
+                self.reconsider(step)
+
+    def go_back(self, step: int) -> None:
+        """The steps after ``step`` are taken back; their votes stay known, the margin stays."""
+        self.step = step
+        self.changes = [(min(start, step), k) for start, k in self.changes]
 
     def _margin(self, step: int) -> int | None:
         p, left = self.p, self.steps - step
@@ -83,11 +110,14 @@ class Pilot:
 
     def dump(self) -> str:
         """The form kept in the journal."""
-        return json.dumps({"right": self.right, "wrong": self.wrong, "changes": self.changes})
+        names = ("right", "wrong", "changes", "step")
+        return json.dumps({name: getattr(self, name) for name in names} | {"known": self._known})
 
     @classmethod
     def load(cls, text: str, target: float, steps: int) -> "Pilot":
         """Read :meth:`dump` back."""
         data = json.loads(text)
         changes = [(start, k) for start, k in data["changes"]]
-        return cls(target, steps, data["right"], data["wrong"], changes)
+        votes = data["right"], data["wrong"]
+        # Older journals have no step, so nobody can tell which rows are already counted.
+        return cls(target, steps, *votes, changes, data.get("step"), data.get("known"))

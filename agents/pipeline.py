@@ -12,7 +12,7 @@ valid vote, ``draft`` the task's rule or a cheaper model. A lead never votes.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -35,6 +35,13 @@ class Settled(NamedTuple):
 
     decision: Decision
     state: Any
+
+
+def wasted(settled: Iterable[Settled]) -> tuple[int, int]:
+    """Valid votes and red-flagged answers of decided steps that are thrown away."""
+    decisions = [decision for decision, _ in settled]
+    votes = sum(sum(decision.tally) + decision.surplus for decision in decisions)
+    return votes, sum(decision.flagged for decision in decisions)
 
 
 class _Slot(NamedTuple):

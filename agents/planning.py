@@ -42,9 +42,17 @@ class PilotPlanner:
         """Choose the margin and hand it to a pilot."""
         steps = self.agent.task.steps() or UNKNOWN_STEPS
         known = self.journal.get_meta("pilot")
-        pilot = Pilot.load(known, self.target, steps) if known else await self._new(steps, executor)
+        pilot = self._known(known, steps) if known else await self._new(steps, executor)
         self.agent.set_k(pilot.k)
         executor.pilot = pilot
+
+    def _known(self, text: str, steps: int) -> Pilot:
+        """The pilot of an earlier session, which has seen every step since."""
+        pilot = Pilot.load(text, self.target, steps)
+        if pilot.step is not None:
+            rows = self.journal.rows(pilot.step + 1)
+            pilot.catch_up((row.step, row.tally) for row, _ in rows)
+        return pilot
 
     async def _new(self, steps: int, executor: Executor) -> Pilot:
         (skill,) = await _measured(self.agent, [self.agent.engines], steps, self.target, executor)

@@ -12,7 +12,7 @@ from agents.theory import expected_votes, k_min, run_success, step_success
 
 def test_a_model_worse_than_measured_raises_the_margin() -> None:
     pilot = Pilot(0.99, 10_000, 495, 5, [(0, 4)])
-    assert pilot.see(2500, 500)
+    assert pilot.see(1000, (2500, 500))
     assert pilot.reconsider(1000)
     assert pilot.k > 4
     assert pilot.changes == [(0, 4), (1000, pilot.k)]
@@ -20,7 +20,7 @@ def test_a_model_worse_than_measured_raises_the_margin() -> None:
 
 def test_a_cautious_start_is_relaxed() -> None:
     pilot = Pilot(0.99, 100_000, 300, 20, [(0, 9)])
-    assert pilot.see(20_000, 200)
+    assert pilot.see(2000, (20_000, 200))
     assert pilot.reconsider(2000)
     assert pilot.k < 9
 
@@ -63,6 +63,35 @@ def test_a_hundred_piloted_runs_reach_the_target_at_the_price_of_theory(
     assert wins / 100 >= target - 3 * deviation
 
 
+@given(st.lists(st.sampled_from(["3", "4:1", "p5:3:1", "9:6", "e4"]), max_size=300))
+def test_a_pilot_that_catches_up_knows_what_one_that_saw_everything_knows(
+    tallies: list[str],
+) -> None:
+    rows = list(enumerate(tallies, 1))
+    whole = Pilot(0.99, 1000, 180, 20, [(0, 4)])
+    whole.catch_up(rows)
+    for stop in range(0, len(rows), 50):
+        kept = Pilot(0.99, 1000, 180, 20, [(0, 4)])
+        kept.catch_up(rows[:stop])
+        resumed = Pilot.load(kept.dump(), 0.99, 1000)
+        assert resumed.step == stop
+        resumed.catch_up(rows[stop:])
+        assert resumed.dump() == whole.dump()
+
+
+def test_what_older_versions_kept_can_be_read() -> None:
+    pilot = Pilot.load('{"right": 9, "wrong": 1, "changes": [[0, 4], [7, 3]]}', 0.99, 1000)
+    assert (pilot.k, pilot.step) == (3, None)
+
+
+def test_steps_taken_back_are_no_risk_spent() -> None:
+    pilot, plain = (Pilot(0.99, 1000, 850, 150, [(0, 8)]) for _ in range(2))
+    pilot.changes.append((500, 6))
+    pilot.go_back(490)
+    assert pilot.changes == [(0, 8), (490, 6)]
+    assert pilot._spent(490) == pytest.approx(plain._spent(490))
+
+
 def _run(rng: Random, p: float, steps: int, target: float) -> tuple[bool, int]:
     measured = 600
     right = sum(rng.random() < p for _ in range(measured))
@@ -80,7 +109,7 @@ def _run(rng: Random, p: float, steps: int, target: float) -> tuple[bool, int]:
         loss = min(ahead, behind)
         good &= margin > 0
         votes += ahead + behind
-        if pilot.see(max(ahead, behind), loss):
+        if pilot.see(step, (max(ahead, behind), loss)):
             pilot.reconsider(step)
     assert 0 < step_success(p, pilot.k) < 1
     return good, votes

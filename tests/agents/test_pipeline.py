@@ -1,6 +1,7 @@
 """Speculation commits what one step at a time commits, whatever goes wrong in the window."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ def committed(run: Path) -> list[tuple[Any, ...]]:
     """Everything about the steps but their tokens and surplus."""
     with Journal(run / "journal.sqlite", readonly=True) as journal:
         return [(*row[:7], digest) for row, digest in journal.rows()]
+
+
+def meta(run: Path, key: str) -> str:
+    with Journal(run / "journal.sqlite", readonly=True) as journal:
+        return journal.get_meta(key) or ""
+
+
+def sampled(run: Path) -> int:
+    """Answers paid for."""
+    with Journal(run / "journal.sqlite", readonly=True) as journal:
+        return sum(usage.samples for usage in journal.usage())
 
 
 def solve(run: Path, model: str, **options: Any) -> Summary:
@@ -53,6 +65,24 @@ def test_every_window_commits_what_the_plain_loop_commits(
     assert (fast.status, fast.hash, fast.votes) == (plain.status, plain.hash, plain.votes)
     assert fast.flagged >= plain.flagged
     assert committed(folder / "fast") == committed(folder / "plain")
+
+
+@pytest.mark.parametrize("mode", ["self", "draft"])
+@pytest.mark.parametrize("window", [5, 64, 1024])
+def test_a_margin_that_changes_on_the_way_changes_at_the_same_step(
+    mode: str, window: int, tmp_path: Path
+) -> None:
+    """Every step is decided by the margin that the plain loop would decide it by."""
+    how = {"k": "auto", "target": 0.999}
+    plain = solve(tmp_path / "plain", "sim:error=0.25,seed=3", **how)
+    fast = solve(tmp_path / "fast", "sim:error=0.25,seed=3", **how, speculate=mode, window=window)
+    assert committed(tmp_path / "fast") == committed(tmp_path / "plain")
+    kept = [json.loads(meta(tmp_path / name, "pilot")) for name in ("plain", "fast")]
+    assert kept[0]["changes"] == kept[1]["changes"]
+    assert len(kept[0]["changes"]) > 2
+    assert (fast.votes, fast.k) == (plain.votes, plain.k)
+    # Votes cancelled in flight are surplus too, and were not paid for.
+    assert 0 < sampled(tmp_path / "fast") - sampled(tmp_path / "plain") <= fast.surplus_votes
 
 
 def test_wrong_drafts_cost_votes_and_change_nothing(tmp_path: Path) -> None:

@@ -47,6 +47,27 @@ async def test_a_stopped_run_keeps_what_its_pilot_knew(tmp_path: Path) -> None:
     assert after["right"] > before["right"]
 
 
+async def test_a_run_stopped_often_steers_as_an_untouched_one(tmp_path: Path) -> None:
+    task = {"name": "hanoi", "disks": 8}
+    options: dict[str, Any] = {"model": ["sim:error=0.15,seed=3"], "k": "auto"}
+    whole = await reason.solve(task, tmp_path / "whole", **options)
+    limit, path = 15_000, tmp_path / "run"
+    summary = await reason.solve(task, path, **options, budget_tokens=limit)
+    stops = 0
+    while summary.status == "budget":
+        limit, stops, run = limit + 1500, stops + 1, open_run(path)
+        saved = {**run.config["options"], "budget_tokens": limit}
+        run.write_config({**run.config, "options": saved})
+        summary = await reason.solve(task, path)
+    assert stops > 3
+    changes = []
+    for folder in ("whole", "run"):
+        with open_run(tmp_path / folder).journal(readonly=True) as journal:
+            changes.append(json.loads(journal.get_meta("pilot") or "")["changes"])
+    assert changes[0] == changes[1]
+    assert (summary.votes, summary.hash) == (whole.votes, whole.hash)
+
+
 MEASURED_FIRST = [
     {"model": ["sim:error=0.1"], "k": "auto"},
     {"model": ["sim:error=0.1", "sim:error=0.1,seed=2"], "vote": "likelihood"},
