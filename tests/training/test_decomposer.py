@@ -4,8 +4,11 @@ import asyncio
 import json
 import shutil
 import struct
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,11 +22,11 @@ from reason.errors import EngineError, TerminalEngineError, UsageError  # noqa: 
 from tasks.chains.rehearsal import rehearse  # noqa: E402
 from tests.reason.command import reason  # noqa: E402
 from training.decomposer.models import load  # noqa: E402
-from training.decomposer.rl import Policy, train_rl  # noqa: E402
+from training.decomposer.rl import Policy, RewardBook, meets_cap, train_rl  # noqa: E402
 from training.decomposer.rollout import Rollouts  # noqa: E402
 from training.decomposer.rows import Row, load_rows, numbered  # noqa: E402
 from training.decomposer.sft import example, train_sft  # noqa: E402
-from training.decomposer.sources import chain_rows, socratic_rows, with_first_answers  # noqa: E402
+from training.decomposer.sources import chain_rows, distilled, socratic_rows, with_first_answers  # noqa: E402
 from training.decomposer.trainers import Schedule, claim  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -112,6 +115,42 @@ def test_a_chain_drawn_again_makes_no_second_row() -> None:
     assert len({row.id for row in rows}) == len({row.question for row in rows}) == 200
 
 
+class Taught(Broken):
+    """A teacher whose answers are given."""
+
+    def __init__(self, *samples: Sample) -> None:
+        self.samples = list(samples)
+
+    async def sample(self, request: Request) -> list[Sample]:
+        return self.samples
+
+
+async def test_a_teachers_answer_that_was_cut_off_is_not_imitated() -> None:
+    words = load_prompts(MICRO)
+    whole = numbered(ROW.subquestions).removeprefix(words.lead("subquestions"))
+
+    async def one() -> AsyncIterator[Row]:
+        yield ROW
+
+    async def learnt(sample: Sample) -> list[Row]:
+        return [row async for row in distilled(one(), Taught(sample), words, rollouts(), 1)]
+
+    (row,) = await learnt(Sample(whole, "stop", 1, 1, "t"))
+    assert row.subquestions == ROW.subquestions
+    assert await learnt(Sample(whole, "length", 1, 1, "t")) == []
+
+
+async def test_a_completion_that_was_cut_off_is_rewarded_as_unreadable() -> None:
+    cut_off = partial(meets_cap, ends={0}, most=3)
+    book = RewardBook([ROW], rollouts(), "", cut_off)
+    texts = [numbered(ROW.subquestions)] * 3
+    ids = [[7, 7, 7], [7, 7, 0], [7, 0]]  # cut off, ended at the cap, ended before it
+    state = SimpleNamespace(global_step=0)
+    for name, marks in (("uplift", [0.0, 1.0, 1.0]), ("form", [0.0, 1.0, 1.0])):
+        told = {"completions": texts, "completion_ids": ids, "id": ["one"] * 3}
+        assert await book.function(name)(**told, trainer_state=state) == marks
+
+
 def test_rows_of_another_seed_are_not_mixed_up(tmp_path: Path) -> None:
     make = ["train", "data", "chains", "--solver", "sim", "--count", "3", "--out", "rows.jsonl"]
     assert reason(*make).code == 0
@@ -139,7 +178,7 @@ def test_a_training_of_an_earlier_version_is_known_again(tmp_path: Path) -> None
 
 def test_socratic_files_are_read(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
-    answer = "How many eggs? ** 16-3-4=9\nHow much? ** 9*2=18\n#### 18"
+    answer = "How many eggs? ** 16-3-4=<<16-3-4=9>>9\nHow much? ** 9*2=<<9*2=18>>18\n#### 18"
     path.write_text(json.dumps({"question": "Janet?", "answer": answer}) + "\n")
     (row,) = socratic_rows(path)
     assert row.subquestions == ("How many eggs?", "How much?")

@@ -9,8 +9,9 @@ used, left TRL with version 1.13.
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -35,6 +36,8 @@ from training.decomposer.trainers import (
 )
 
 Algorithm: TypeAlias = Literal["rloo", "grpo"]
+UNREADABLE = ""  # a decomposition in which nothing can be read
+
 RewardFunction = Callable[..., Awaitable[list[float | None]]]
 
 
@@ -70,11 +73,14 @@ class RewardBook:
         rows: by id.
         rollouts: tries decompositions out.
         lead: what every completion is the continuation of.
+        cut_off: tells by its tokens a completion that met the cap, which in use is a red flag.
     """
 
-    def __init__(self, rows: Sequence[Row], rollouts: Trying, lead: str) -> None:
+    def __init__(
+        self, rows: Sequence[Row], rollouts: Trying, lead: str, cut_off: Callable[[list[int]], bool]
+    ) -> None:
         self.rows = {row.id: row for row in rows}
-        self.rollouts, self.lead = rollouts, lead
+        self.rollouts, self.lead, self._cut_off = rollouts, lead, cut_off
         self._tasks: dict[tuple[str, str], asyncio.Task[Rollout | None]] = {}
         self._step = -1
 
@@ -83,9 +89,16 @@ class RewardBook:
         reward = REWARDS[name]
 
         async def scored(
-            completions: list[Any], id: list[str], trainer_state: Any, **_: Any
+            completions: list[Any],
+            completion_ids: list[list[int]],
+            id: list[str],
+            trainer_state: Any,
+            **_: Any,
         ) -> list[float | None]:
-            texts = [self.lead + _text(completion) for completion in completions]
+            texts = [
+                UNREADABLE if self._cut_off(ids) else self.lead + _text(completion)
+                for completion, ids in zip(completions, completion_ids, strict=True)
+            ]
             done = await self._all(trainer_state.global_step, list(zip(id, texts, strict=True)))
             return [
                 None if rollout is None else reward(self.rows[key], rollout)
@@ -106,6 +119,11 @@ class RewardBook:
         if all(rollout is None for rollout in done):
             raise EngineError(f"{self.rollouts.spec} failed on every rollout of step {step}")
         return done
+
+
+def meets_cap(ids: Sequence[int], ends: Collection[int], most: int) -> bool:
+    """Whether a completion was cut off rather than ended by its model."""
+    return len(ids) >= most and ids[-1] not in ends
 
 
 def _text(completion: Any) -> str:
@@ -162,7 +180,9 @@ def train_rl(
         return
     decomposer = load(model, schedule.seed, out)
     lead = decomposer.words.lead("subquestions")
-    book = RewardBook(rows, rollouts, lead)
+    ends = {decomposer.tokenizer.eos_token_id, decomposer.tokenizer.pad_token_id}
+    cut_off = partial(meets_cap, ends=ends, most=policy.max_tokens)
+    book = RewardBook(rows, rollouts, lead, cut_off)
     data = Dataset.from_list(
         [{"id": row.id, "prompt": prompt(row, decomposer.words)} for row in rows]
     )

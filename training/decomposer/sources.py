@@ -5,6 +5,7 @@ The solver's first answers are added to all of them by :func:`with_first_answers
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from tasks.questions.answers import canonical
 from tasks.questions.files import load_questions
 from training.decomposer.rollout import Rollout, Trying
 from training.decomposer.rows import Row
+
+_ANNOTATION = re.compile(r"<<[^<>]*>>")  # GSM8K's notes for a calculator, said in the text too
 
 AT_ONCE = 32  # rows worked on side by side
 
@@ -74,7 +77,7 @@ def socratic_rows(path: Path) -> list[Row]:
         if not mark or not pairs:
             raise UsageError(f"{path} line {at} is not socratic: 'subquestion ** step', '#### n'")
         asked = tuple(pair[0].strip() for pair in pairs)
-        solution = "\n".join(pair[1].strip() for pair in pairs)
+        solution = "\n".join(_ANNOTATION.sub("", pair[1]).strip() for pair in pairs)
         gold = canonical(answer, "number")
         rows.append(Row(f"{path.stem}-{at}", question, "number", gold, asked, solution))
     return rows
@@ -124,7 +127,8 @@ async def distilled(
     async def best(row: Row) -> Row | None:
         fields = decomposer_fields(row.question, row.first or "", manner.max_subquestions)
         samples = await desk.ask("decomposer", "subquestions", fields, first=1, count=proposals)
-        tried = [await rollouts.run(row, sample.text) for sample in samples]
+        whole = [sample.text for sample in samples if sample.finish != "length"]
+        tried = [await rollouts.run(row, text) for text in whole]
         return _shortest(row, [rollout for rollout in tried if rollout is not None])
 
     async for part in _parts(rows):
