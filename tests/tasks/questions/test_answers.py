@@ -198,3 +198,11 @@ def test_an_expression_that_never_ends_is_no_match_and_stops_nobody(bomb: str) -
     assert not equivalent("4", bomb, "math")
     assert equivalent(bomb, bomb, "math")
     assert equivalent(r"\frac{1}{2}", "0.5", "math")  # the next comparison is made as ever
+
+
+def test_what_an_endless_expression_was_compared_with_is_not_given_up() -> None:
+    bomb = "8^{8^{8^{8}}}"
+    assert not equivalent("y+7", bomb, "math")
+    assert not equivalent(bomb, "z+7", "math")
+    assert equivalent("y+7", "7+y", "math")
+    assert equivalent("z+7", "7+z", "math")
