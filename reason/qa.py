@@ -23,6 +23,7 @@ from reason.commands.common import stderr
 from reason.display import money
 from reason.errors import UsageError
 from reason.settings import load_settings
+from reason.unanswered import unanswered
 from runs.files import write_json
 from runs.lines import LineWriter, read_lines
 from runs.store import new_id
@@ -91,12 +92,15 @@ def run_qa(
 ) -> Result:
     """Answer what is not answered yet with every strategy, then score and report.
 
-    Raises UsageError for a file without right answers or a directory of another evaluation.
+    Raises UsageError for a file without right answers, and for a directory of another evaluation
+    or of other questions.
     """
     questions = _questions(data, limit, seed)
     if all(question.gold is None for question in questions):
         raise UsageError(f"{data} has no right answers to score by: give rows a field 'answer'")
     folder = folder or load_settings().runs_dir / new_id(f"qa-{_name(data)}")
+    for name in strategies:
+        unanswered(questions, folder / f"{name}.jsonl", "--run-dir")  # before anything is written
     _claim(folder, data, strategies)
     for name, options in strategies.items():
         _answer(questions, folder / f"{name}.jsonl", options, quiet=quiet)
@@ -154,8 +158,7 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _answer(questions: Sequence[Question], path: Path, options: AskOptions, *, quiet: bool) -> None:
     with LineWriter(path) as lines:
-        known = {row.get("id") for row in lines.rows()}
-        left = [question for question in questions if question.id not in known]
+        left = unanswered(questions, path, "--run-dir")
         steps = iter(
             track(range(len(left)), options.strategy, console=stderr, disable=quiet, transient=True)
         )

@@ -121,7 +121,7 @@ class _Guide:
 
     async def again(self, state: Guided) -> Guided:
         election = fresh_election(state["kind"], self.desk.manner.k)
-        election.count([state["first"]])
+        await election.count([state["first"]])
         fields = {
             "form": FORMS[state["kind"]],
             "question": state["question"],

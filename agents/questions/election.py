@@ -5,7 +5,9 @@ votes for the same candidate, whatever their words. The rounds are those of a st
 for the least number of answers that could decide, and answers count in the order asked for.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from agents.questions.desk import Desk, Role
@@ -20,12 +22,15 @@ Read = Callable[[str], str]
 Same = Callable[[str, str], bool]
 """Whether two candidates are one."""
 
+_COMPARING = ThreadPoolExecutor(1, "compare")  # one: expressions are compared one at a time anyway
+
 
 @dataclass
 class Election:
     """One vote.
 
     Attributes:
+        slow: whether ``same`` may take seconds; it is then kept off the event loop.
         race: the votes, by candidate.
         flagged: answers discarded.
         texts: raw answers, in order.
@@ -35,6 +40,7 @@ class Election:
     read: Read
     same: Same
     k: int
+    slow: bool = False
     flagged: int = 0
     texts: list[str] = field(default_factory=list)
     spoken: dict[str, str] = field(default_factory=dict)
@@ -47,21 +53,36 @@ class Election:
         """The candidate in the lead; None without a valid answer."""
         return str(self.race.leader) if self.race.votes else None
 
-    def count(self, samples: Sequence[Sample]) -> None:
+    async def count(self, samples: Sequence[Sample]) -> None:
         """Count answers as votes, or as red flags."""
         for sample in samples:
             self.texts.append(sample.text)
             try:
                 if sample.finish == "length":
                     raise RedFlag("length")
-                self._vote(self.read(sample.text), sample.text)
+                await self._vote(self.read(sample.text), sample.text)
             except RedFlag:
                 self.flagged += 1
 
-    def _vote(self, named: str, text: str) -> None:
-        known = next((one for one in self.spoken if one == named or self.same(one, named)), named)
+    async def _vote(self, named: str, text: str) -> None:
+        known = await self._known(named)
         self.spoken.setdefault(known, text)
         self.race.add(known)
+
+    async def _known(self, named: str) -> str:
+        """The candidate that a name stands for: one there already, or the name itself."""
+        if named in self.spoken:
+            return named
+        for one in self.spoken:
+            if await self._is_same(one, named):
+                return one
+        return named
+
+    async def _is_same(self, one: str, other: str) -> bool:
+        if not self.slow:
+            return self.same(one, other)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_COMPARING, self.same, one, other)
 
     def node(self, kind: str, question: str) -> Node:
         """The vote as part of a trace."""
@@ -97,5 +118,5 @@ async def elect(
         count = min(race.needed, most - drawn)
         if count <= 0:
             break
-        election.count(await desk.ask(role, prompt, fields, first=drawn, count=count))
+        await election.count(await desk.ask(role, prompt, fields, first=drawn, count=count))
     return election

@@ -28,7 +28,8 @@ class Asked(TypedDict, total=False):
 
 def fresh_election(kind: Kind, k: int) -> Election:
     """A vote on final answers of one kind."""
-    return Election(partial(extract, kind=kind), partial(equivalent, kind=kind), k)
+    read, same = partial(extract, kind=kind), partial(equivalent, kind=kind)
+    return Election(read, same, k, slow=kind == "math")
 
 
 def solve_fields(state: Asked) -> dict[str, str]:
@@ -41,7 +42,7 @@ def build_direct(desk: Desk) -> CompiledStateGraph[Asked]:
 
     async def answer(state: Asked) -> Asked:
         election = fresh_election(state["kind"], 1)
-        election.count(await desk.ask("solver", "solve", solve_fields(state)))
+        await election.count(await desk.ask("solver", "solve", solve_fields(state)))
         return {"node": election.node("answer", state["question"])}
 
     return _graph(answer)

@@ -99,7 +99,7 @@ class _Recursion:
         count = manner.proposals
         ballot = Election(read_proposal, str.__eq__, count + 1)
         fields = {"question": state["question"]}
-        ballot.count(await self.desk.ask("decomposer", "decompose", fields, count=count))
+        await ballot.count(await self.desk.ask("decomposer", "decompose", fields, count=count))
         node = ballot.node("decomposition", state["question"])
         node.pop("note", None)
         chosen, children = ballot.winner, [node]

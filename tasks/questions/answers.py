@@ -9,12 +9,20 @@ own (:mod:`tasks.questions.expressions`).
 """
 
 import re
-from fractions import Fraction
 from functools import lru_cache
 
 from tasks.base import RedFlag
 from tasks.questions.base import Kind
 from tasks.questions.expressions import Comparer
+from tasks.questions.letters import meant_letter
+from tasks.questions.numbers import (
+    NUMBER,
+    canonical_number,
+    last_number,
+    meant_number,
+    plain_signs,
+    value,
+)
 
 LONGEST = 400  # characters of a final answer; what is longer answers nothing
 
@@ -23,10 +31,12 @@ _COMPARER = Comparer()
 _MARKED = re.compile(
     r"^[\s>*#-]*\**(?:final answer|answer)\**\s*[:=]\**[ \t]*(.+?)\s*$", re.I | re.M
 )
-_HASHES = re.compile(r"####[ \t]*(.+?)\s*$", re.M)
+_HASHES = re.compile(r"####[ \t]*([^\n]+?)\s*\Z")  # on the last line: elsewhere it is a heading,
+_HASHES_ALONE = re.compile(r"####[ \t]*(\S*\d\S*)\s*$", re.M)  # unless it is a bare value
 _SAID = re.compile(r"\banswer\s+is\s*:?\s+(.+?)(?:\.(?:\s|$)|\n|$)", re.I)
-_NUMBER = re.compile(r"-?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s*/\s*\d+)?%?|-?\$?\.\d+%?")
-_LETTER = re.compile(r"^[\s(\[{$*]*([A-Za-z])(?=[\s)\]}.:,$*]|$)")
+_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:\s\d{3})+(?!\d)")
+_SHORT_FRACTION = re.compile(r"(\\[dt]?frac\s*\d)\s+(?=\d)")
+_SPLIT = re.compile(r"\d\s+\d")
 
 
 def extract(text: str, kind: Kind) -> str:
@@ -35,10 +45,7 @@ def extract(text: str, kind: Kind) -> str:
     if named is None:
         if kind != "number":
             raise RedFlag("no answer")
-        numbers = _NUMBER.findall(text)
-        if not numbers:
-            raise RedFlag("no answer")
-        named = numbers[-1]
+        named = last_number(text)
     if len(named) > LONGEST:
         raise RedFlag("length")
     return canonical(_core(named, kind), kind)
@@ -52,7 +59,13 @@ def written(text: str, kind: Kind) -> str | None:
 
 def _announced(text: str) -> str | None:
     """What the text itself calls its answer, the strongest mark first and the last one of each."""
-    for found in (_MARKED.findall(text), _HASHES.findall(text), _boxes(text), _SAID.findall(text)):
+    for found in (
+        _MARKED.findall(text),
+        _HASHES.findall(text),
+        _boxes(text),
+        _SAID.findall(text),
+        _HASHES_ALONE.findall(text),
+    ):
         if found:
             return str(found[-1]).strip()
     return None
@@ -76,18 +89,13 @@ def _core(named: str, kind: Kind) -> str:
     boxes = _boxes(named)
     named = boxes[-1] if boxes else named.strip().strip("*").strip()
     if kind == "letter":
-        match = _LETTER.match(named.removeprefix("option ").removeprefix("Option "))
-        if match is None:
-            raise RedFlag("no answer")
-        return match[1]
+        return meant_letter(named)
     if kind == "number":
-        numbers = _NUMBER.findall(named)
-        if not numbers:
-            raise RedFlag("no answer")
-        if len({canonical(number, "number") for number in numbers}) > 1 and "=" not in named:
-            raise RedFlag("ambiguous")
-        return str(numbers[-1])
-    return (named if kind == "exact" else named.rstrip(".")).strip() or _missing()
+        return meant_number(named)
+    named = (named if kind == "exact" else named.rstrip(".")).strip() or _missing()
+    if kind == "math" and _SPLIT.search(_joined(named)):
+        raise RedFlag("ambiguous")  # 3 4 is no 34
+    return named
 
 
 def _missing() -> str:
@@ -101,29 +109,20 @@ def canonical(answer: str, kind: Kind) -> str:
     """
     text = answer.strip()
     if kind == "number":
-        return _number(text)
+        return canonical_number(text)
     if kind == "letter":
         return text.upper()
     if kind == "exact":
         return text
     if kind == "text":
         return " ".join(text.casefold().split()).strip(" .\"'")
-    return re.sub(r"\s+", "", text.strip("$"))
+    return re.sub(r"(?<!\d) | (?!\d)", "", " ".join(_joined(text).split())).strip("$")
 
 
-def _number(text: str) -> str:
-    percent = "%" if text.endswith("%") else ""
-    bare = re.sub(r"[\s,$%]", "", text)
-    try:
-        value = Fraction(bare)
-    except (ValueError, ZeroDivisionError):
-        return text
-    if "/" in bare:
-        return f"{value}{percent}"
-    whole, _, decimals = bare.partition(".")
-    decimals = decimals.rstrip("0")
-    sign = "-" if value < 0 else ""
-    return f"{sign}{whole.lstrip('-0') or '0'}{'.' if decimals else ''}{decimals}{percent}"
+def _joined(math: str) -> str:
+    """An expression in which a blank between two digits parts two numbers: ``1 1/2``, ``1 000``."""
+    math = _SHORT_FRACTION.sub(r"\1", plain_signs(math))
+    return _THOUSANDS.sub(lambda found: re.sub(r"\s", "", found[0]), math)
 
 
 def equivalent(one: str, other: str, kind: Kind) -> bool:
@@ -132,7 +131,7 @@ def equivalent(one: str, other: str, kind: Kind) -> bool:
     if one == other:
         return True
     if kind == "number":
-        return _value(one) is not None and _value(one) == _value(other)
+        return value(one) is not None and value(one) == value(other)
     if kind == "math":
         return _verified(one, other) or _verified(other, one)
     return False
@@ -144,7 +143,7 @@ def alike(one: str, other: str) -> bool:
         return True
     if not (_bare(one) or _bare(other)):
         return False
-    numbers = [_NUMBER.findall(text) for text in (one, other)]
+    numbers = [NUMBER.findall(text) for text in (one, other)]
     if any(len(found) != 1 for found in numbers):
         return False
     return equivalent(numbers[0][0], numbers[1][0], "number")
@@ -152,19 +151,12 @@ def alike(one: str, other: str) -> bool:
 
 def _bare(answer: str) -> bool:
     """Whether an answer is a number without a word to it."""
-    return _NUMBER.fullmatch(answer.strip()) is not None
+    return NUMBER.fullmatch(answer.strip()) is not None
 
 
 def is_right(answer: str, gold: str, kind: Kind) -> bool:
     """Whether an answer is the right one."""
     return equivalent(gold, answer, kind)
-
-
-def _value(text: str) -> Fraction | None:
-    try:
-        return Fraction(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except (ValueError, ZeroDivisionError):
-        return None
 
 
 @lru_cache(maxsize=4096)

@@ -21,6 +21,7 @@ from typing import Any
 
 LIMIT = 3.0  # seconds of one comparison
 MEMORY = 4 * 2**30  # bytes of the child
+REMEMBERED = 4096  # expressions known to be no trouble
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -34,17 +35,34 @@ class Comparer:
         self._child: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._hopeless: set[str] = set()
+        self._sound: set[str] = set()
 
     def same(self, gold: str, answer: str) -> bool:
         """Whether the answer is worth as much as the gold one; False when that takes too long."""
         with self._lock:
             if self._hopeless & {gold, answer}:
                 return False
-            said = self._ask(json.dumps([gold, answer]))
-            if not said:  # the child is gone: plain numbers cannot have been the reason
-                self._end()
-                self._hopeless |= {text for text in (gold, answer) if not _PLAIN.fullmatch(text)}
+            said = self._said(gold, answer)
+            if not said:
+                self._blame(gold, answer)
             return said == "1\n"
+
+    def _said(self, gold: str, answer: str) -> str:
+        """What the child says; nothing when that ended it."""
+        said = self._ask(json.dumps([gold, answer]))
+        if not said:
+            self._end()
+        elif len(self._sound) < REMEMBERED:
+            self._sound |= {gold, answer}
+        return said
+
+    def _blame(self, *texts: str) -> None:
+        """Give up the expression that ended the child, and not the one it was compared with."""
+        suspects = [text for text in texts if not _PLAIN.fullmatch(text)]
+        suspects = [text for text in suspects if text not in self._sound] or suspects
+        if len(suspects) > 1:  # one that is no trouble by itself leaves the other
+            suspects = suspects[1:] if self._said(suspects[0], "0") else suspects[:1]
+        self._hopeless |= set(suspects)
 
     def _ask(self, line: str) -> str:
         child = self._child = self._child or self._start()

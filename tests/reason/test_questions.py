@@ -119,6 +119,20 @@ def test_an_evaluation_scores_compares_and_goes_on() -> None:
     assert "name another --run-dir" in outcome.complaint
 
 
+def test_an_evaluation_takes_no_answers_to_other_questions() -> None:
+    command = ["eval", "qa", "--strategy", "vote", "-m", "sim", "--run-dir", "e", "--data"]
+    for name, digits in (("a", 2), ("b", 1)):
+        Path(name).mkdir()
+        questions(Path(name, "set.jsonl"), 3, digits)
+    assert reason(*command, "a/set.jsonl", "--limit", "2").code == 0
+    before = Path("e/vote.jsonl").read_text(), Path("e/eval.json").read_text()
+    other = reason(*command, "b/set.jsonl")
+    assert other.code == 2
+    assert "another question under the id 'set-1': name another --run-dir" in other.complaint
+    assert (Path("e/vote.jsonl").read_text(), Path("e/eval.json").read_text()) == before
+    assert reason(*command, "a/set.jsonl", "--json").data["strategies"][0]["asked"] == 3
+
+
 def test_an_evaluation_needs_right_answers() -> None:
     Path("q.jsonl").write_text('{"question": "Why?"}')
     outcome = reason("eval", "qa", "--data", "q.jsonl", "--strategy", "vote", "-m", "sim")

@@ -1,11 +1,15 @@
 """The strategies on simulated roles of known skill, and on models that answer rubbish."""
 
+import asyncio
 import json
+import threading
 from random import Random
 
 import pytest
 
 from agents.questions.desk import Desk, Manner
+from agents.questions.election import Election
+from agents.questions.plain import fresh_election
 from agents.questions.prompting import load_prompts
 from agents.questions.strategies import Outcome, Strategy, work
 from agents.questions.trace import count
@@ -120,6 +124,16 @@ async def test_auto_gives_the_decompositions_leader_where_the_vote_has_none() ->
     question, silent = product(Random(4), 2), Says("no")
     outcome = await ask(question, "auto", Turning(*texts), silent, k=2, max_votes=4)
     assert (outcome.answer, outcome.decided) == ("1", False)
+
+
+async def test_answers_that_take_long_to_compare_leave_the_event_loop_free() -> None:
+    free = threading.Event()
+    election = Election(str, lambda one, other: free.wait(20), 3, slow=True)
+    asyncio.get_running_loop().call_later(0.01, free.set)
+    await election.count([Sample(text, "stop", 1, 1, "says") for text in ("a", "b", "a")])
+    assert election.race.counts == {"a": 3}, "the loop did not run while answers were compared"
+    assert fresh_election("math", 1).slow
+    assert not any(fresh_election(kind, 1).slow for kind in ("number", "letter", "text", "exact"))
 
 
 GARBAGE = [

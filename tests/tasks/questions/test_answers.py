@@ -38,6 +38,34 @@ KINDS: list[Kind] = ["number", "letter", "math", "text"]
         ("Answer: [[B]]", "letter", "B"),
         ("Answer: Option D", "letter", "D"),
         ("Answer:  The  Blue Whale.", "text", "the blue whale"),
+        ("Answer: \u22125", "number", "-5"),
+        ("Answer: \u20135", "number", "-5"),
+        ("Answer: - 5 degrees", "number", "-5"),
+        ("Answer: x = - 5", "number", "-5"),
+        ("Answer: \u2212 5", "math", "-5"),
+        ("We get:\n- 5 apples", "number", "5"),
+        ("Pages 10\u201315", "number", "15"),
+        ("Answer: 1.5e-10", "number", "0.00000000015"),
+        ("Answer: 2E3 grams", "number", "2000"),
+        ("Answer: 1 1/2", "number", "3/2"),
+        ("Answer: -1 1/2 cups", "number", "-3/2"),
+        ("So we need 1 1/2", "number", "3/2"),
+        ("Answer: 1 1/2", "math", "3/2"),
+        ("Answer: 10 000", "math", "10000"),
+        (r"Answer: \frac 1 2", "math", r"\frac12"),
+        ("Answer: x + 1", "math", "x+1"),
+        ("Answer: x = 5", "number", "5"),
+        ("Answer: x_1 = 5", "number", "5"),
+        ("Answer: 20% of 50 = 10 dollars", "number", "10"),
+        ("Answer: 3/4 = 0.75", "number", "0.75"),
+        ("Answer: 7 = 7", "number", "7"),
+        (r"#### Step 3: add up" "\n" r"Thus \boxed{42}", "number", "42"),
+        ("#### Step 2: x\nThe answer is 42.", "number", "42"),
+        ("#### Step 2: x\nSo there are 42", "number", "42"),
+        ("#### 7\n\nThat took 2 steps.", "number", "7"),
+        ("Answer: A is right", "letter", "A"),
+        ("Answer: B) vitamin C", "letter", "B"),
+        ("Answer: I", "letter", "I"),
     ],
 )
 def test_answers_are_found_where_models_put_them(text: str, kind: Kind, answer: str) -> None:
@@ -55,6 +83,24 @@ def test_answers_are_found_where_models_put_them(text: str, kind: Kind, answer: 
         ("The letter C looks good", "letter"),
         ("Answer: " + "9" * 500, "number"),
         ("no box here", "math"),
+        ("Answer: 5 - 5", "number"),
+        ("Answer: 7 - 5", "number"),
+        ("Answer: 10^10", "number"),
+        ("Answer: 100 100", "number"),
+        ("Answer: 15 = 10 + 5", "number"),
+        ("Answer: 5 (=2+3)", "number"),
+        ("Answer: x = 3 or x = -2", "number"),
+        ("Answer: either x or 3, so x = 4", "number"),
+        ("Answer: 3 hours = 180 minutes", "number"),
+        ("Answer: 3 4", "math"),
+        ("Answer: 3  4", "math"),
+        ("Answer: A or B", "letter"),
+        ("Answer: A, C", "letter"),
+        ("Answer: (A) or (B)", "letter"),
+        ("Answer: A. But (B) may be", "letter"),
+        ("Answer: A is wrong, B is right", "letter"),
+        ("Answer: I think C", "letter"),
+        ("Answer: A car", "letter"),
     ],
 )
 def test_no_answer_is_guessed(text: str, kind: Kind) -> None:
@@ -108,6 +154,17 @@ def test_a_number_is_read_however_it_is_written(value: int, zeros: int, form: st
         ("75%", "75", "number", False),
         ("18", "18.0", "number", True),
         ("7", "8", "number", False),
+        ("150", "1.5e+20", "number", False),
+        ("1.5e+20", "150000000000000000000", "number", True),
+        ("0.15", "1.5e-10", "number", False),
+        ("1e5", "100,000", "number", True),
+        ("1e999999999", "1", "number", False),
+        ("+5", "5", "number", True),
+        ("\u22125", "-5", "number", True),
+        ("1 1/2", "1.5", "math", True),
+        ("1 1/2", "11/2", "math", False),
+        ("3 4", "34", "math", False),
+        ("3  4", "34", "math", False),
         ("b", "B", "letter", True),
         (r"\frac{1}{2}", "0.5", "math", True),
         ("x+1", "1+x", "math", True),
@@ -141,3 +198,11 @@ def test_an_expression_that_never_ends_is_no_match_and_stops_nobody(bomb: str) -
     assert not equivalent("4", bomb, "math")
     assert equivalent(bomb, bomb, "math")
     assert equivalent(r"\frac{1}{2}", "0.5", "math")  # the next comparison is made as ever
+
+
+def test_what_an_endless_expression_was_compared_with_is_not_given_up() -> None:
+    bomb = "8^{8^{8^{8}}}"
+    assert not equivalent("y+7", bomb, "math")
+    assert not equivalent(bomb, "z+7", "math")
+    assert equivalent("y+7", "7+y", "math")
+    assert equivalent("z+7", "7+z", "math")
