@@ -1,6 +1,7 @@
 """``reason solve "QUESTION"``: answer a problem whose steps nobody wrote down."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,11 @@ from reason.commands.asking import ask_options, asks
 from reason.commands.common import print_json, stderr, stdout
 from reason.display import money, named
 from reason.errors import NoConvergence, UsageError
-from runs.lines import LineWriter, read_lines
+from runs.lines import LineWriter, Row, read_lines
 from tasks.questions.base import Kind, Question
 from tasks.questions.files import load_questions
+
+COUNTED = {"answer", "decided", "calls", "flagged"}  # what totals need of a row
 
 StrategyFlag = Annotated[str, typer.Option(help="direct, vote, recursive, daslam or auto.")]
 
@@ -44,7 +47,10 @@ def question(
             raise UsageError("--batch takes the place of a question")
         if out is None:
             raise UsageError("--batch needs --out FILE for the answers")
-        run_batch(load_questions(batch, limit), out, options, as_json=as_json, quiet=quiet)
+        asked_all = load_questions(batch, limit)
+        if os.path.realpath(batch) == os.path.realpath(out):
+            raise UsageError(f"--out {out} is the file of questions: name another for the answers")
+        run_batch(asked_all, out, options, as_json=as_json, quiet=quiet)
         return
     asked = Question("question", _text(text, file), answer_kind(kind))
     answered = answer(asked, options, quiet=quiet)
@@ -107,7 +113,7 @@ def run_batch(
 ) -> None:
     """Answer what ``out`` does not hold yet; every answer is written as soon as it is there."""
     with LineWriter(out) as lines:
-        known = {row.get("id") for row in lines.rows()}
+        known = {row["id"] for row in _answers(out, lines.rows())}
         left = [asked for asked in questions if asked.id not in known]
         asyncio.run(_with_progress(left, options, lines, quiet=quiet))
     rows = read_lines(out)
@@ -123,6 +129,14 @@ def run_batch(
         print_json(totals)
     elif not quiet:
         stdout().print(", ".join(f"{name} {value}" for name, value in totals.items()))
+
+
+def _answers(out: Path, rows: list[Row]) -> list[Row]:
+    """The rows, if all of them are answers. Raises UsageError."""
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row.get("id"), str) or not row.keys() >= COUNTED:
+            raise UsageError(f"{out} line {number} is not an answer: name another file with --out")
+    return rows
 
 
 async def _with_progress(

@@ -67,6 +67,38 @@ def test_bad_requests_are_one_line(arguments: list[str], words: str) -> None:
     assert words in outcome.complaint
 
 
+def test_a_batch_leaves_files_alone_that_hold_no_answers() -> None:
+    path = questions(Path("q.jsonl"), 2)
+    Path("rows.jsonl").write_text('{"id": 7, "text": "mine"}\n')
+    for out, words in (
+        ("q.jsonl", "is the file of questions"),
+        ("rows.jsonl", "line 1 is not an answer"),
+        ("/dev/stdout", "no regular file"),
+    ):
+        before = path.read_bytes(), Path("rows.jsonl").read_bytes()
+        refused = reason("solve", "--batch", "q.jsonl", "--out", out, "-m", "sim")
+        assert refused.code == 2
+        assert words in refused.complaint
+        assert before == (path.read_bytes(), Path("rows.jsonl").read_bytes())
+
+
+def test_a_place_that_cannot_be_is_one_line() -> None:
+    questions(Path("q.jsonl"), 2)
+    for place in ("q.jsonl", "/proc/nope", "x" * 300):
+        command = ["eval", "qa", "--data", "q.jsonl", "--strategy", "direct", "-m", "sim"]
+        refused = reason(*command, "--run-dir", place)
+        assert refused.code == 4
+        assert "cannot make" in refused.complaint
+    for code, command in (
+        (4, ["solve", "hanoi", "-n", "2", "-m", "sim", "--run-dir", "x" * 300]),
+        (4, ["solve", "--batch", "q.jsonl", "-m", "sim", "--out", "x" * 300]),
+        (2, ["runs", "show", "x" * 300]),
+    ):
+        refused = reason(*command)
+        assert refused.code == code
+        assert refused.complaint
+
+
 def test_a_batch_killed_again_and_again_answers_every_question_once() -> None:
     path, out = questions(Path("q.jsonl"), 40), Path("out.jsonl")
     command = ["solve", "--batch", str(path), "--out", str(out), "--strategy", "vote", "--k", "2"]
