@@ -7,18 +7,53 @@ interrupted. All but 0, 1 and 2 leave a run that ``reason runs resume`` goes on 
 A failure is one line on stderr; with ``--json`` it is also one object on stdout.
 """
 
+import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from reason import __version__
-from reason.errors import ReasonError, UsageError
+from reason.errors import Interrupted, ReasonError, StorageError, UsageError
+
+
+@contextmanager
+def _own_endings() -> Iterator[None]:
+    """Tell of interrupts and broken pipes before typer does, which ends without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+    except BrokenPipeError:  # the reader of a pipe left; nothing to tell anyone
+        from reason.commands.common import drop_stdout
+
+        drop_stdout()
+        raise typer.Exit(0) from None
+    except SystemExit as left:  # rich's way of telling the same
+        if isinstance(left.__context__, BrokenPipeError):
+            raise typer.Exit(0) from None
+        raise
+
+
+class _Root(TyperGroup):
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        with _own_endings():
+            return super().make_context(*arguments, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _own_endings():
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
+    cls=_Root,
     name="reason",
     help="Very long reasoning without an error, on small and cheap language models.",
     no_args_is_help=True,
@@ -88,7 +123,20 @@ def check_packages() -> None:
 
 def main() -> None:
     """Run the command line and exit with its documented code."""
+    _mend_streams()
+    # SIGTERM is Ctrl-C to every command that has no way of its own to stop
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(_run())
+
+
+def _mend_streams() -> None:
+    """Stand in for streams that are closed, and print what stdout's encoding lacks in escapes."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # as descriptors go
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(nowhere, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _run() -> int:
@@ -104,9 +152,6 @@ def _run() -> int:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, Abort):
         return _fail("interrupted", 130)
-    except BrokenPipeError:  # the reader of a pipe left; nothing to tell anyone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _fail(message: str, code: int) -> int:
@@ -115,5 +160,6 @@ def _fail(message: str, code: int) -> int:
     if "--json" in sys.argv:
         from reason.commands.common import print_json
 
-        print_json({"error": line, "exit_code": code})
+        with suppress(StorageError):  # stdout may be what failed
+            print_json({"error": line, "exit_code": code})
     return code

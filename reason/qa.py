@@ -24,7 +24,7 @@ from reason.display import money
 from reason.errors import UsageError
 from reason.settings import load_settings
 from reason.unanswered import unanswered
-from runs.files import write_json
+from runs.files import make_folder, write_json
 from runs.lines import LineWriter, read_lines
 from runs.store import new_id
 from tasks.chains.questions import chain_questions, is_chains
@@ -127,6 +127,7 @@ def _claim(folder: Path, data: str, strategies: Mapping[str, AskOptions]) -> Non
         name: {"models": options.asked, "manner": asdict(options.manner)}
         for name, options in strategies.items()
     }
+    make_folder(folder)
     manifest = folder / "eval.json"
     if manifest.is_file():
         saved = _manifest(manifest)
@@ -141,9 +142,8 @@ def _claim(folder: Path, data: str, strategies: Mapping[str, AskOptions]) -> Non
                 )
         write_json(manifest, {"data": _name(data), "strategies": known | plan})
         return
-    if folder.exists() and any(folder.iterdir()):
+    if any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty and no evaluation: name another --run-dir")
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(manifest, {"data": _name(data), "strategies": plan})
 
 

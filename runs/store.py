@@ -244,7 +244,7 @@ def _names_a_journal(kept: object) -> bool:
 
 def find(base: Path, name: str) -> RunDir:
     """A run by directory, id, or the unique start of an id. Raises UsageError."""
-    if (Path(name) / "run.json").is_file():
+    if is_there(Path(name) / "run.json"):
         return open_run(Path(name))
     names = [path.name for path in _directories(base)]
     matches = [name] if name in names else [other for other in names if other.startswith(name)]
@@ -252,9 +252,17 @@ def find(base: Path, name: str) -> RunDir:
         return open_run(base / matches[0])
     if matches:
         raise UsageError(f"{name!r} is the start of {len(matches)} runs: write more of the id")
-    if Path(name).is_dir():
+    if is_there(Path(name)):
         return open_run(Path(name))
     raise UsageError(f"no run {name!r} in {base}: `reason runs list` shows what there is")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a thing; not for a name that no file system takes."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def list_runs(base: Path) -> list[RunDir]:

@@ -36,10 +36,17 @@ def refuse_other_sites(request: Request) -> None:
     """Refuse a change that another site's page asks for; programs send neither header."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is None and origin is not None:  # a page that came without TLS from another machine
-        same = urlsplit(origin).netloc == request.headers.get("host")
-        site = "same-origin" if same else "cross-site"
+        site = "same-origin" if _place(origin) == request.headers.get("host") else "cross-site"
     if site not in (None, "same-origin", "none"):
         raise HTTPException(403, "asked for by another site's page")
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; of what is none, nothing that a host could be called."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 async def refuse_unspeakable(request: Request) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from agents.status import RunStatus, StopSwitch
 from reason.display import show_progress, show_summary
+from reason.errors import StorageError
 from reason.run_config import RunConfig
 from reason.session import run_session
 from reason.summary import Summary
@@ -25,14 +27,37 @@ def stdout() -> Console:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    """One JSON object on stdout, escaped where its encoding lacks a character. StorageError."""
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(data)
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader left
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise StorageError(f"cannot write to stdout: {error.strerror}") from None
 
 
-def run_in_foreground(config: RunConfig, run: RunDir, *, as_json: bool, quiet: bool) -> int:
-    """Work on a run with progress and signal handling; returns the exit code."""
+def drop_stdout() -> None:
+    """Let what is still to be printed go nowhere: stdout takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run_in_foreground(
+    config: RunConfig, run: RunDir, *, as_json: bool, quiet: bool, changed: bool = False
+) -> int:
+    """Work on a run with progress and signal handling; returns the exit code.
+
+    A ``changed`` configuration is saved, once no other process can be at work under the old one.
+    """
     with run.lease():
+        if changed:
+            run.write_config(config.to_dict())
         summary = asyncio.run(_with_signals(config, run, quiet=quiet))
     report(summary, as_json=as_json, quiet=quiet)
     return summary.exit_code

@@ -26,6 +26,8 @@ MEASURED = (
 )
 """The run options that an estimate heeds."""
 
+MOST_STEPS = 10**100  # far beyond any run, and still a number that the formulas can work with
+
 SAMPLES = flag(
     "samples",
     int | None,
@@ -88,6 +90,8 @@ def offline(
         return
     if p is None or steps is None:
         raise UsageError("give --p and --steps, or a task: reason estimate hanoi --disks 20")
+    if steps > MOST_STEPS:
+        raise UsageError(f"--steps must be at most {MOST_STEPS:.0e}, which no run can reach")
     settings = load_settings({"target": target, "k": k})
     price = None if price_in is None or price_out is None else (price_in, price_out)
     basis = Basis(_share("--p", p), _share("--v", v), tokens_in, tokens_out, price)

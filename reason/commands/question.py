@@ -1,6 +1,7 @@
 """``reason solve "QUESTION"``: answer a problem whose steps nobody wrote down."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,12 @@ from reason.commands.asking import ask_options, asks
 from reason.commands.common import print_json, stderr, stdout
 from reason.display import money, named
 from reason.errors import NoConvergence, UsageError
-from runs.lines import LineWriter, read_lines
+from reason.unanswered import unanswered
+from runs.lines import LineWriter, Row, read_lines
 from tasks.questions.base import Kind, Question
 from tasks.questions.files import load_questions
+
+COUNTED = {"answer", "decided", "calls", "flagged"}  # what totals need of a row
 
 StrategyFlag = Annotated[str, typer.Option(help="direct, vote, recursive, daslam or auto.")]
 
@@ -44,7 +48,10 @@ def question(
             raise UsageError("--batch takes the place of a question")
         if out is None:
             raise UsageError("--batch needs --out FILE for the answers")
-        run_batch(load_questions(batch, limit), out, options, as_json=as_json, quiet=quiet)
+        asked_all = load_questions(batch, limit)
+        if os.path.realpath(batch) == os.path.realpath(out):
+            raise UsageError(f"--out {out} is the file of questions: name another for the answers")
+        run_batch(asked_all, out, options, as_json=as_json, quiet=quiet)
         return
     asked = Question("question", _text(text, file), answer_kind(kind))
     answered = answer(asked, options, quiet=quiet)
@@ -107,8 +114,8 @@ def run_batch(
 ) -> None:
     """Answer what ``out`` does not hold yet; every answer is written as soon as it is there."""
     with LineWriter(out) as lines:
-        known = {row.get("id") for row in lines.rows()}
-        left = [asked for asked in questions if asked.id not in known]
+        _check_answers(out, lines.rows())
+        left = unanswered(questions, out, "--out")
         asyncio.run(_with_progress(left, options, lines, quiet=quiet))
     rows = read_lines(out)
     totals = {
@@ -123,6 +130,13 @@ def run_batch(
         print_json(totals)
     elif not quiet:
         stdout().print(", ".join(f"{name} {value}" for name, value in totals.items()))
+
+
+def _check_answers(out: Path, rows: list[Row]) -> None:
+    """Raise UsageError for a row that is no answer."""
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row.get("id"), str) or not row.keys() >= COUNTED:
+            raise UsageError(f"{out} line {number} is not an answer: name another file with --out")
 
 
 async def _with_progress(

@@ -1,6 +1,6 @@
 """``reason runs``: list, show, resume, verify and prune the runs on this machine."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,10 +10,10 @@ from rich.text import Text
 from agents.graph import verify_journal
 from reason.commands.asking import ClusterFlag
 from reason.commands.common import print_json, run_in_foreground, stderr, stdout
-from reason.errors import UsageError
+from reason.errors import ReasonError, UsageError
 from reason.run_config import RunConfig
 from reason.settings import change_options, load_settings
-from runs.store import RunDir, find, list_runs
+from runs.store import BrokenRun, RunDir, find, list_runs
 
 app = typer.Typer(help="The runs on this machine.", no_args_is_help=True)
 
@@ -108,8 +108,8 @@ def resume(
     if changes:
         config = RunConfig(config.task, change_options(config.options, changes))
         config.check()
-        found.write_config(config.to_dict())
-    raise typer.Exit(run_in_foreground(config, found, as_json=as_json, quiet=quiet))
+    code = run_in_foreground(config, found, as_json=as_json, quiet=quiet, changed=bool(changes))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -144,15 +144,30 @@ def prune(
     """Drop raw samples and checkpoints; steps, totals and configuration stay."""
     if bool(run) == every:
         raise UsageError("name the runs to prune, or give --all")
-    base = load_settings().runs_dir
-    chosen = (
-        [Path(found.path) for found in list_runs(base)]
-        if every
-        else [_find(r).path for r in run or []]
-    )
-    for path in chosen:
-        freed = find(base, str(path)).prune()
-        stderr.print(f"{path.name}: {freed:,} bytes freed", highlight=False)
+    if every:
+        raise typer.Exit(_prune_all(list_runs(load_settings().runs_dir)))
+    for found in [_find(name) for name in run or []]:
+        _prune(found)
+
+
+def _prune(run: RunDir) -> None:
+    freed = run.prune()
+    stderr.print(f"{run.path.name}: {freed:,} bytes freed", highlight=False)
+
+
+def _prune_all(runs: Sequence[RunDir]) -> int:
+    """Prune what can be pruned; the code is that of a failure, which a run in progress is not."""
+    code = 0
+    for run in runs:
+        if isinstance(run, BrokenRun):  # evaluations, for one
+            continue
+        try:
+            _prune(run)
+        except ReasonError as error:
+            told = f"{run.path.name}: left as it is: {error}"
+            stderr.print(told, highlight=False, soft_wrap=True)
+            code = code if isinstance(error, UsageError) else error.exit_code
+    return code
 
 
 def _row(run: RunDir) -> dict[str, object]:

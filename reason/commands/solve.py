@@ -15,7 +15,7 @@ from reason.errors import UsageError
 from reason.run_config import RunConfig
 from reason.settings import load_settings
 from runs.storage import check_server
-from runs.store import RunDir, create, open_run
+from runs.store import RunDir, create, is_there, open_run
 from tasks.catalog import Description
 
 FLAGS = (*run_flags(), RUN_DIR, JOURNAL_URL, JSON, QUIET, DRY_RUN)
@@ -74,7 +74,7 @@ def prepare(
     """
     settings = load_settings(flags)
     config = RunConfig(task, settings.options())
-    if run_dir is not None and (run_dir / "run.json").exists():
+    if run_dir is not None and is_there(run_dir / "run.json"):
         run = open_run(run_dir)
         return _saved(run, config, flags), None if dry_run else run
     config.check()

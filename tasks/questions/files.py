@@ -67,7 +67,7 @@ FORMS = (
 def load_questions(path: Path, limit: int | None = None) -> list[Question]:
     """The questions of a file, the first ``limit`` of them. Raises UsageError naming the line."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # no more: texts may hold U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
     questions: dict[str, Question] = {}
@@ -88,7 +88,7 @@ def load_questions(path: Path, limit: int | None = None) -> list[Question]:
 def _question(line: str, where: str, name: str) -> Question:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not JSON: {error}") from None
     if not isinstance(row, dict):
         raise UsageError(f"{where} is not a JSON object")
@@ -103,6 +103,18 @@ def _question(line: str, where: str, name: str) -> Question:
         raise UsageError(f"{where}: kind must be one of {', '.join(KINDS)}, not {kind!r}")
     if not text.strip():
         raise UsageError(f"{where}: the question is empty")
+    name = str(row.get("id", name))
+    if not _is_speakable(f"{name}{text}{gold}"):
+        raise UsageError(f"{where} holds half a character (a lone surrogate): mend its text")
     if gold is not None:
         gold = canonical(gold, kind)  # type: ignore[arg-type]
-    return Question(str(row.get("id", name)), text, kind, gold, where.split(" line ")[0])  # type: ignore[arg-type]
+    return Question(name, text, kind, gold, where.split(" line ")[0])  # type: ignore[arg-type]
+
+
+def _is_speakable(text: str) -> bool:
+    """Whether there are bytes for a text: JSON can name half characters, UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -249,6 +250,15 @@ def test_a_second_process_on_a_run_is_refused() -> None:
         second = reason("runs", "resume", "run")
         assert second.code == 2
         assert f"pid {child.pid}" in second.complaint
+        saved = Path("run/run.json").read_text()
+        assert reason("runs", "resume", "run", "--budget-tokens", "5").code == 2
+        assert Path("run/run.json").read_text() == saved, "a refused command changed a run"
+        Path("an-evaluation").mkdir()
+        assert reason("solve", "hanoi", "-n", "2", "-m", "sim", "--run-dir", "a-run").code == 0
+        everything = reason("runs", "prune", "--all", env={"REASON_RUNS_DIR": "."})
+        assert everything.code == 0, everything.err
+        assert "a-run: " in everything.err
+        assert "run: left as it is" in everything.err
     finally:
         child.kill()
         child.communicate()
@@ -315,6 +325,34 @@ def test_a_run_made_read_only_stays_readable_and_goes_on_once_it_is_writable() -
     assert json.loads(shown.stdout)["step"] == before["step"] > 0
     done = reason("runs", "resume", "run", "--budget-tokens", "900000", "--json")
     assert (done.code, done.data["verified"]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "out"),
+    [
+        ("| cat >&2; echo ${PIPESTATUS[0]}", 0, "0\n"),
+        ("| true; echo ${PIPESTATUS[0]}", 0, "0\n"),
+        (">&-", 0, ""),
+        (">/dev/full", 4, ""),
+    ],
+)
+def test_whatever_stdout_is_the_code_is_the_documented_one(
+    ending: str, code: int, out: str
+) -> None:
+    for words in [["config", "show", "--json"], ["solve", "--help"]][: 1 if code else 2]:
+        command = f"{shlex.join([*COMMAND, *words])} {ending}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        assert (done.returncode, done.stdout) == (code, out), done.stderr
+
+
+def test_json_is_json_in_every_encoding() -> None:
+    done = reason(
+        *("solve", "Why so naïve?", "-m", "sim", "--strategy", "vote", "--json"),
+        env={"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.code == 5, done.err
+    assert "naïve" in str(done.data["trace"])
 
 
 def test_foreign_packages_of_the_same_names_are_noticed(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """``reason solve QUESTION``, batches and ``reason eval qa`` as a user runs them."""
 
 import json
+import shlex
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from runs.lines import read_lines
 from tests.engines.fault_server import serving
-from tests.reason.command import reason, start
+from tests.reason.command import COMMAND, reason, start
 
 
 def questions(path: Path, count: int, digits: int = 2) -> Path:
@@ -65,6 +67,38 @@ def test_bad_requests_are_one_line(arguments: list[str], words: str) -> None:
     assert words in outcome.complaint
 
 
+def test_a_batch_leaves_files_alone_that_hold_no_answers() -> None:
+    path = questions(Path("q.jsonl"), 2)
+    Path("rows.jsonl").write_text('{"id": 7, "text": "mine"}\n')
+    for out, words in (
+        ("q.jsonl", "is the file of questions"),
+        ("rows.jsonl", "line 1 is not an answer"),
+        ("/dev/stdout", "no regular file"),
+    ):
+        before = path.read_bytes(), Path("rows.jsonl").read_bytes()
+        refused = reason("solve", "--batch", "q.jsonl", "--out", out, "-m", "sim")
+        assert refused.code == 2
+        assert words in refused.complaint
+        assert before == (path.read_bytes(), Path("rows.jsonl").read_bytes())
+
+
+def test_a_place_that_cannot_be_is_one_line() -> None:
+    questions(Path("q.jsonl"), 2)
+    for place in ("q.jsonl", "/proc/nope", "x" * 300):
+        command = ["eval", "qa", "--data", "q.jsonl", "--strategy", "direct", "-m", "sim"]
+        refused = reason(*command, "--run-dir", place)
+        assert refused.code == 4
+        assert "cannot make" in refused.complaint
+    for code, command in (
+        (4, ["solve", "hanoi", "-n", "2", "-m", "sim", "--run-dir", "x" * 300]),
+        (4, ["solve", "--batch", "q.jsonl", "-m", "sim", "--out", "x" * 300]),
+        (2, ["runs", "show", "x" * 300]),
+    ):
+        refused = reason(*command)
+        assert refused.code == code
+        assert refused.complaint
+
+
 def test_a_batch_killed_again_and_again_answers_every_question_once() -> None:
     path, out = questions(Path("q.jsonl"), 40), Path("out.jsonl")
     command = ["solve", "--batch", str(path), "--out", str(out), "--strategy", "vote", "--k", "2"]
@@ -86,6 +120,29 @@ def test_a_batch_killed_again_and_again_answers_every_question_once() -> None:
     rows = read_lines(out)
     assert sorted(row["id"] for row in rows) == sorted(f"q-{at}" for at in range(1, 41))
     assert reason(*command, "--json").data["answered"] == 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_batch_says_so_and_goes_on(number: signal.Signals) -> None:
+    path, out = questions(Path("q.jsonl"), 400), Path("out.jsonl")
+    command = ["solve", "--batch", str(path), "--out", str(out), "--strategy", "vote"]
+    command += ["-m", "sim:latency_ms=100", "--parallel", "1", "--json", "--quiet"]
+    child = start(command)
+    deadline = time.monotonic() + 60
+    while len(read_lines(out)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.send_signal(number)
+    told, err = child.communicate(timeout=30)
+    assert child.returncode == 130, err
+    assert json.loads(told) == {"error": "interrupted", "exit_code": 130}
+    assert err == "reason: error: interrupted\n"
+    assert 2 <= len(read_lines(out)) < 400
+
+
+def test_no_question_on_a_closed_stdin_is_one_line() -> None:
+    command = f"{shlex.join([*COMMAND, 'solve', '-', '-m', 'sim'])} <&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "reason: error: the question is empty\n")
 
 
 def test_an_evaluation_scores_compares_and_goes_on() -> None:

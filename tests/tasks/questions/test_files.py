@@ -50,6 +50,8 @@ def test_a_limit_takes_the_first(tmp_path: Path) -> None:
         ([{"question": "a", "id": 1}, {"question": "b", "id": 1}], "is there twice"),
         ([{"question": "a", "kind": "poem"}], "kind must be one of"),
         ([{"question": " "}], "is empty"),
+        ([{"question": "a\ud800"}], "half a character"),
+        ([{"question": "a", "answer": "\udc00", "kind": "text"}], "half a character"),
         ([{"sQuestion": "a", "lSolutions": []}], "cannot be read"),
         ([], "holds no question"),
     ],
@@ -57,6 +59,19 @@ def test_a_limit_takes_the_first(tmp_path: Path) -> None:
 def test_bad_rows_are_named(rows: list[object], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         load_questions(write(tmp_path / "q.jsonl", *rows))
+
+
+def test_a_row_nested_beyond_reason_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="line 1 is not JSON"):
+        load_questions(path)
+
+
+def test_lines_end_where_json_says(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_bytes('{"question": "a\u2028b\x85c"}\r\n{"question": "d"}\n'.encode())
+    assert [asked.text for asked in load_questions(path)] == ["a\u2028b\x85c", "d"]
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
