@@ -47,6 +47,7 @@ def test_a_model_is_measured() -> None:
         (["--p", "1.5", "--steps", "3"], "--p must lie between 0 and 1"),
         ([], "give --p and --steps"),
         (["--p", "0.9", "--steps", "3", "--target", "2"], "--target"),
+        (["--p", "0.9", "--steps", "1" + "0" * 400], "--steps must be at most"),
         (["hanoi", "-n", "99"], "--disks"),
         (["hanoi", "-n", "3", "-m", "nonsense"], "unknown model spec"),
     ],

@@ -276,7 +276,12 @@ def test_a_broken_run_is_told_in_one_line(live: Live, path: str) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://["},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
 )
 def test_another_sites_page_changes_nothing(live: Live, other: dict[str, str]) -> None:
     new = {"task": {"name": "hanoi", "disks": 3}}
