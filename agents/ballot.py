@@ -36,6 +36,7 @@ class Ballot:
         state: the state that the step starts from.
         on_first: told the first valid vote as soon as it is there, before the others.
         variants: the ways of asking that votes take by turns; the agent's own unless given.
+        reserve: whether the engines are not those whose votes were weighed: they vote by margin.
 
     Attributes:
         race: the votes so far.
@@ -50,10 +51,12 @@ class Ballot:
         state: Any,
         on_first: Callable[[Any], None] | None = None,
         variants: Sequence[Variant] = (),
+        *,
+        reserve: bool = False,
     ) -> None:
         self.agent, self.engines, self.state, self.on_first = agent, engines, state, on_first
         self.variants = variants or agent.variants
-        self.race = _race(agent.policy, len(engines))
+        self.race = _race(agent.policy, reserve=reserve)
         self._turns = _turns(agent.policy, len(engines))
         self._single = len(engines) == len(self.variants) == 1
         self._prompts: dict[int, Prompt] = {}
@@ -105,14 +108,21 @@ class Ballot:
     ) -> tuple[int, int, list[Sample]]:
         """One request; the turns of its model and its variant, and its samples."""
         agent, voter = self.agent, self._turns[first % len(self._turns)]
-        # Models take turns with the draws, variants with the rounds of models.
-        variant = first // len(self._turns) % len(self.variants)
+        variant = self._asked_before(first, voter) % len(self.variants)
         if variant not in self._prompts:
             self._prompts[variant] = self.variants[variant].prompt(self.state)
         cap, stop = agent.policy.max_tokens, agent.task.stop
         number = agent.first_draw + first
         request = Request(self._prompts[variant], cap, temperatures, number, stop)
-        return voter, variant, await self.engines[voter].sample(request)
+        samples = await self.engines[voter].sample(request)
+        for sample in samples:  # at once: what comes before them in order may fail
+            agent.spending.add(self.engines[voter].model, sample)
+        return voter, variant, samples
+
+    def _asked_before(self, first: int, voter: int) -> int:
+        """How many of the draws before ``first`` were this model's."""
+        whole, rest = divmod(first, len(self._turns))
+        return whole * self._turns.count(voter) + self._turns[:rest].count(voter)
 
     def _tally(self, answer: tuple[int, int, list[Sample]]) -> None:
         voter, variant, samples = answer
@@ -120,8 +130,7 @@ class Ballot:
             self._count(voter, variant, sample)
 
     def _count(self, voter: int, variant: int, sample: Sample) -> None:
-        """Charge a sample and count its vote, or its red flag."""
-        self.agent.spending.add(self.engines[voter].model, sample)
+        """Count a sample's vote, or its red flag."""
         vote = self._vote(variant, sample)
         if isinstance(vote, RedFlag):
             self.flagged += 1
@@ -164,8 +173,8 @@ def _turns(policy: VotePolicy, voters: int) -> tuple[int, ...]:
     return tuple(range(voters))
 
 
-def _race(policy: VotePolicy, voters: int) -> Race | LikelihoodRace:
-    """The race that the policy asks for; a single model in reserve votes by margin."""
-    if policy.evidence is not None and voters == len(policy.evidence.weights):
+def _race(policy: VotePolicy, *, reserve: bool) -> Race | LikelihoodRace:
+    """The race that the policy asks for; a model in reserve votes by margin."""
+    if policy.evidence is not None and not reserve:
         return LikelihoodRace(*policy.evidence)
     return Race(policy.k, "first-to-k" if policy.rule == "first-to-k" else "ahead-by-k")

@@ -17,6 +17,7 @@ from random import Random
 from statistics import median
 
 from agents.forecast import Interval
+from agents.pilot import MOST
 from agents.policy import VotePolicy
 from agents.spending import Spending
 from agents.theory import k_min
@@ -206,5 +207,10 @@ def choose_k(skill: Skill, steps: int, target: float) -> int:
         raise NoConvergence(
             f"the model is right in {estimate:.0%} of {skill.valid} valid trial answers: no margin "
             f"of votes makes {steps:,} steps reliable; use a better model or give --k yourself"
+        )
+    if k > MOST:
+        raise NoConvergence(
+            f"the model is right in {estimate:.0%} of {skill.valid} valid trial answers: "
+            f"{steps:,} steps would want k={k:,}, and {MOST:,} is the most; use a better model"
         )
     return k

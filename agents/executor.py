@@ -16,10 +16,11 @@ from agents.microagent import Decision
 from agents.pilot import Pilot
 from agents.pipeline import Pipeline, Settled, wasted
 from agents.status import RunStatus
-from reason.errors import Interrupted, NoConvergence
+from reason.errors import Interrupted, NoConvergence, StorageError
 from runs.journal import Journal, SampleRow, StepRow
 from tasks.base import Record, Task
 
+FIRST_DRAW = "first_draw"  # under which the journal keeps the number of the next vote of all
 ROLLBACKS = 8  # in a row, each taking back more than the last
 YIELD_SECONDS = 0.02  # how long a run of instant answers may keep signals and displays waiting
 
@@ -54,6 +55,7 @@ class Executor:
         self._seconds = budget.seconds
         self.pilot: Pilot | None = None
         self._rollback, self._tries, self._furthest = rollback, 0, 0
+        pipeline.agent.first_draw = int(journal.get_meta(FIRST_DRAW) or 0)
         self.step = 0
         self.state: Any = None
         self._to_head()
@@ -62,7 +64,12 @@ class Executor:
         head = self.journal.head()
         self.step = head.step
         record = Record(head.action, head.state)
-        self.state = self.task.restore(record) if head.step else self.task.initial()
+        try:
+            self.state = self.task.restore(record) if head.step else self.task.initial()
+        except (ValueError, KeyError, IndexError) as error:
+            raise StorageError(
+                f"step {head.step:,} of the journal cannot be read ({error!r}): it is damaged"
+            ) from None
 
     @property
     def finished(self) -> bool:
@@ -99,6 +106,8 @@ class Executor:
         try:
             settled = await self.pipeline.settle(self.state, self._left)
         except NoConvergence:
+            if self.step > self._furthest:
+                self._tries = 0
             if self._tries >= ROLLBACKS or not self._rollback or not self.step:
                 raise
             self._take_back()
@@ -113,15 +122,17 @@ class Executor:
         """
         self.pipeline.discard()
         self.charge()
-        self._tries = self._tries + 1 if self.step <= self._furthest else 1
+        self._tries += 1
         self._furthest = max(self._furthest, self.step)
         back = max(0, self.step - self._rollback * self._tries)
         self.status.note = f"step {self.step + 1:,} met a dead end: back to step {back:,}"
+        # Kept first: a kill in between wastes some numbers of votes, and repeats none.
+        self.pipeline.agent.first_draw += self.pipeline.agent.policy.max_votes
+        self.journal.set_meta(FIRST_DRAW, str(self.pipeline.agent.first_draw))
         self.journal.rollback(back)
         if self.pilot is not None:
             self.pilot.go_back(back)
             self.journal.set_meta("pilot", self.pilot.dump())
-        self.pipeline.agent.first_draw += self.pipeline.agent.policy.max_votes
         self._to_head()
         self.status.steps, self.status.state = self.step, self.state
 

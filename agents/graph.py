@@ -6,7 +6,7 @@ records where the run stood, so progress can be streamed and inspected with Lang
 a resumed run plans afresh from the journal's head, whatever the last checkpoint said.
 
 A run that must stop (budget, engine, no convergence, interrupt) ends in its graph state with the
-status and the reason; nothing is raised through the graph, so the last checkpoint is whole.
+status and the reason; nothing but a UsageError is raised through the graph.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from agents.microagent import Microagent
 from agents.planning import Planner
 from agents.retries import Retries
 from agents.status import RunStatus, StopSwitch
-from reason.errors import ReasonError
+from reason.errors import ReasonError, UsageError
 from reason.telemetry import span
 from runs.journal import Journal
 from runs.verify import verified_records
@@ -113,6 +113,8 @@ class Mission:
             if self.switch.pressed:
                 raise interrupted(self.executor.step)
             return await work()
+        except UsageError:
+            raise  # nothing of the run's: told to whoever asked for it
         except ReasonError as error:
             return self._stopped(error)
         except asyncio.CancelledError:

@@ -128,7 +128,7 @@ class Deliberation:
             if await self._afresh(second):
                 return self._decision(second, "varied")
         if policy == "escalate" and agent.escalation is not None:
-            second = Ballot(agent, (agent.escalation,), self.state)
+            second = Ballot(agent, (agent.escalation,), self.state, reserve=True)
             if await self._afresh(second):
                 return self._decision(second, "escalated")
         raise NoConvergence(

@@ -5,7 +5,7 @@ from typing import Any
 
 from agents.status import RunStatus, StopSwitch
 from reason.errors import UsageError
-from reason.run_config import RunConfig
+from reason.run_config import RunConfig, saved_config
 from reason.session import run_session
 from reason.settings import RunOptions, check_journal_url
 from reason.summary import Summary
@@ -37,7 +37,7 @@ async def solve(
     path = Path(run_dir)
     if (path / "run.json").exists():
         run = open_run(path)
-        config = RunConfig.from_dict(run.config)
+        config = saved_config(run)
     else:
         config = RunConfig(canonical(task), RunOptions(**options))
         config.check()

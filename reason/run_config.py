@@ -14,6 +14,7 @@ from engines.options import EngineOptions
 from engines.spec import check_spec, parse_spec
 from reason.errors import UsageError
 from reason.settings import RunOptions
+from runs.store import BrokenRun, RunDir
 from tasks.base import Task
 from tasks.catalog import Description, build_task, styles
 
@@ -31,8 +32,8 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "RunConfig":
-        """Read :meth:`to_dict` back."""
-        return cls(data["task"], RunOptions.model_validate(data["options"]))
+        """Read :meth:`to_dict` back. Raises KeyError, TypeError, ValueError."""
+        return cls(dict(data["task"]), RunOptions.model_validate(data["options"]))
 
     def build_task(self) -> Task:
         """The task, in the style that the options and models call for."""
@@ -110,9 +111,25 @@ class RunConfig:
             raise UsageError("--mix evidence needs --vote likelihood")
         if options.vote == "likelihood" and options.k == "auto":
             raise UsageError("--vote likelihood sets no margin: leave --k auto out")
+        if options.vote == "first-to-k" and options.k == "auto":
+            raise UsageError(
+                "--k auto knows the margins of --vote ahead-by-k: give --k yourself with first-to-k"
+            )
         if options.variants > (known := len(task.variants())):
             raise UsageError(f"--variants {options.variants}: {task.label} has {known}")
         self.policy(task)
+
+
+def saved_config(run: RunDir) -> RunConfig:
+    """A run's configuration. Raises UsageError for one that cannot be read."""
+    if isinstance(run, BrokenRun):
+        raise UsageError(run.reason)
+    try:
+        return RunConfig.from_dict(run.config)
+    except (KeyError, TypeError, ValueError):  # pydantic's are ValueErrors
+        raise UsageError(
+            f"{run.path / 'run.json'} has a configuration that this version cannot read"
+        ) from None
 
 
 def model_specs(options: RunOptions) -> list[str]:

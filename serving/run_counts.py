@@ -17,12 +17,13 @@ from typing import NamedTuple
 from prometheus_client import Counter, Gauge, Histogram
 
 from agents.retries import read_retries
+from reason.run_config import saved_config
 from reason.summary import EXIT_CODES
 from runs.journal import Journal, Totals, UsageDelta, Votes
 from runs.storage import MissingJournal
 from runs.store import RunDir, open_run
 from serving.metrics import VOTES, Metrics
-from serving.run_view import config_of, open_journal
+from serving.run_view import open_journal
 
 log = logging.getLogger("reason.serving")
 
@@ -115,7 +116,7 @@ class RunCounts:
             self._ended.labels(seen.task, STATUSES.get(exit_code, FAILED)).inc()
 
     def _look(self, run: RunDir) -> None:
-        before, task = self._seen.get(run.path), config_of(run).build_task().name
+        before, task = self._seen.get(run.path), saved_config(run).build_task().name
         try:
             with open_journal(run) as journal:
                 seen = _read(task, journal)

@@ -7,32 +7,18 @@ page of steps is a range of keys, and a plot over a million steps is added up by
 
 from typing import Any
 
-from pydantic import ValidationError
-
 from reason.errors import UsageError
-from reason.run_config import RunConfig
+from reason.run_config import RunConfig, saved_config
 from reason.session import margin_in_force
 from runs.journal import Journal, StepRow
-from runs.store import BrokenRun, RunDir
+from runs.store import RunDir
 from serving.run_models import Answer, Bucket, Frame, Parting, Progress, Step, UnknownRun
 from tasks.base import Record, Task
 
 
-def config_of(run: RunDir) -> RunConfig:
-    """A run's configuration. Raises UsageError for one that cannot be read."""
-    if isinstance(run, BrokenRun):
-        raise UsageError(run.reason)
-    try:
-        return RunConfig.from_dict(run.config)
-    except (KeyError, TypeError, ValidationError):
-        raise UsageError(
-            f"{run.path / 'run.json'} has a configuration that this version cannot read"
-        ) from None
-
-
 def open_journal(run: RunDir) -> Journal:
     """The journal of a run, for reading; a context manager. Raises UsageError, StorageError."""
-    return run.journal(config_of(run).genesis, readonly=True)
+    return run.journal(saved_config(run).genesis, readonly=True)
 
 
 def read_progress(run: RunDir, config: RunConfig) -> Progress:
@@ -116,7 +102,7 @@ def _bucket(journal: Journal, first: int, last: int) -> Bucket:
 
 def read_pegs(run: RunDir, first: int, count: int) -> list[Frame]:
     """The pegs after steps ``first`` (0: before the first) and later, at most ``count`` of them."""
-    task = config_of(run).build_task()
+    task = saved_config(run).build_task()
     if task.name != "hanoi":
         raise UnknownRun(f"{task.label} has no pegs: only Towers of Hanoi has")
     frames = [_frame(0, "", task.initial())] if first == 0 else []
@@ -145,7 +131,7 @@ def read_parting(left: RunDir, right: RunDir) -> Parting:
 
     A step's hash covers all steps before it, so equal hashes mean equal journals up to there.
     """
-    same = config_of(left).genesis == config_of(right).genesis
+    same = saved_config(left).genesis == saved_config(right).genesis
     if not (left.has_journal and right.has_journal):
         return Parting(same_problem=same, common=0, parts_at=None)
     with open_journal(left) as one, open_journal(right) as other:

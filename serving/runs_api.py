@@ -15,6 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
 from reason.errors import UsageError
+from reason.run_config import saved_config
 from runs.store import RunDir
 from serving import question_sets as sets
 from serving import run_models as models
@@ -101,7 +102,7 @@ def _add_progress(router: APIRouter, service: RunsService) -> None:
         if not isinstance(item, Progress) or item.status == "broken":
             return Shown(item=item)
         run = service.find(run_id)
-        config = view.config_of(run)
+        config = saved_config(run)
         return Shown(
             item=item,
             config=config.to_dict(),

@@ -13,13 +13,13 @@ from threading import Lock
 from typing import Any
 
 from reason.errors import ReasonError, UsageError
-from reason.run_config import RunConfig
+from reason.run_config import RunConfig, saved_config
 from reason.settings import RunOptions, change_options
 from runs.store import BrokenRun, RunDir, create, list_runs, open_run
 from serving.question_sets import SUFFIX, Place, QuestionSet, describe, place_of
 from serving.run_counts import RunCounts
 from serving.run_models import Bucket, Progress, UnknownRun
-from serving.run_view import config_of, read_progress, read_series
+from serving.run_view import read_progress, read_series
 from serving.workers import Conflict, Workers
 from tasks.catalog import Description
 
@@ -108,7 +108,7 @@ class RunsService:
         """How a run stands; one that cannot be read is ``broken``, with the reason."""
         name = run.path.name
         try:
-            found = read_progress(run, config_of(run))
+            found = read_progress(run, saved_config(run))
         except ReasonError as error:
             return Progress(id=name, status="broken", message=str(error), created=run.created)
         found.status = self._status(run)
@@ -187,7 +187,7 @@ class RunsService:
         if "resume" not in found.actions:
             raise Conflict(f"run {found.id} is {found.status}: there is nothing to resume")
         if changes:
-            config = config_of(run)
+            config = saved_config(run)
             config = RunConfig(config.task, change_options(config.options, changes))
             config.check()
             run.write_config(config.to_dict())

@@ -19,7 +19,7 @@ from reason.commands.common import print_json, stderr, stdout
 from reason.commands.tasks import Form, TaskGroup
 from reason.daslam import configurations, read_named
 from reason.qa import run_qa
-from reason.run_config import RunConfig
+from reason.run_config import saved_config
 from runs.store import RunDir
 from tasks.catalog import Description
 
@@ -127,7 +127,7 @@ def _compare(
 
 def make_report(run: RunDir) -> str:
     """Write ``report.json`` and ``report.html`` into the run's directory."""
-    config = RunConfig.from_dict(run.config)
+    config = saved_config(run)
     with run.journal(config.genesis, readonly=True) as journal:
         data = figures(journal)
     data["rate_over_time"] = asyncio.run(_rates(run))

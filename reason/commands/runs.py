@@ -11,7 +11,7 @@ from agents.graph import verify_journal
 from reason.commands.asking import ClusterFlag
 from reason.commands.common import print_json, run_in_foreground, stderr, stdout
 from reason.errors import ReasonError, UsageError
-from reason.run_config import RunConfig
+from reason.run_config import RunConfig, saved_config
 from reason.settings import change_options, load_settings
 from runs.store import BrokenRun, RunDir, find, list_runs
 
@@ -51,7 +51,7 @@ def list_(as_json: AsJson = False) -> None:
 def show(run: Id, as_json: AsJson = False) -> None:
     """One run: its configuration, totals and state."""
     found = _find(run)
-    config = RunConfig.from_dict(found.config)
+    config = saved_config(found)
     with found.journal(config.genesis, readonly=True) as journal:
         head, totals = journal.head(), journal.totals()
         usage = [part._asdict() for part in journal.usage()]
@@ -103,7 +103,7 @@ def resume(
     """Go on with a run under its saved configuration, but for limits and ways out of a dead end."""
     given = {name: value for name, value in locals().items() if name in CHANGEABLE}
     found = _find(run)
-    config = RunConfig.from_dict(found.config)
+    config = saved_config(found)
     changes = {name: value for name, value in given.items() if value is not None}
     if changes:
         config = RunConfig(config.task, change_options(config.options, changes))
@@ -116,7 +116,7 @@ def resume(
 def verify(run: Id, as_json: AsJson = False) -> None:
     """Replay a run offline: hash chain, no gap, every step right by the task's own check."""
     found = _find(run)
-    config = RunConfig.from_dict(found.config)
+    config = saved_config(found)
     with found.journal(config.genesis, readonly=True) as journal:
         verdict = verify_journal(config.build_task(), journal, config.genesis)
         head = journal.head()

@@ -12,7 +12,7 @@ from reason.commands.flags import DRY_RUN, JOURNAL_URL, JSON, QUIET, RUN_DIR, ru
 from reason.commands.question import question
 from reason.commands.tasks import Form, TaskGroup
 from reason.errors import UsageError
-from reason.run_config import RunConfig
+from reason.run_config import RunConfig, saved_config
 from reason.settings import load_settings
 from runs.storage import check_server
 from runs.store import RunDir, create, is_there, open_run
@@ -88,7 +88,7 @@ def prepare(
 
 
 def _saved(run: RunDir, asked: RunConfig, flags: dict[str, Any]) -> RunConfig:
-    saved = RunConfig.from_dict(run.config)
+    saved = saved_config(run)
     if saved.task != asked.task:
         held = reprlib.repr(saved.task)  # a problem may be as long as its run
         raise UsageError(f"{run.path} holds another problem, {held}: name another --run-dir")
