@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.ballot import Ballot
 from agents.microagent import Decision, Microagent
-from agents.policy import VotePolicy
+from agents.mixture import turns
+from agents.policy import Evidence, VotePolicy
 from agents.spending import Spending
 from agents.voting import Race
 from engines.base import Engine, FinishReason, Request, Sample
+from engines.simulated import SimulatedModel
 from reason.errors import BudgetReached, EngineError, NoConvergence
 from tasks.hanoi import compact
 from tasks.hanoi.rules import Move, apply, stack
@@ -236,3 +239,38 @@ async def _outcome(one: Microagent) -> object:
         return (await one.decide(TASK.initial())).step
     except NoConvergence:
         return None
+
+
+@pytest.mark.parametrize("weights", [[1, 1], [3, 1], [50, 50]])
+async def test_every_model_takes_the_variants_by_turns(weights: list[int]) -> None:
+    models = [SimulatedModel(f"sim:seed={at}", TASK.rehearse, seed=at) for at in (1, 2)]
+    policy = VotePolicy(k=6, variants=3, schedule=turns(weights))
+    ballot = Ballot(
+        Microagent(TASK, models, policy, Spending(models)), tuple(models), TASK.initial()
+    )
+    assert await ballot.run()
+    assert sorted(ballot._prompts) == [0, 1, 2]
+
+
+async def test_a_reserve_votes_by_margin_whatever_the_votes_of_the_voter_are_worth() -> None:
+    weak, strong = Script(*[WRONG] * 9, model="weak"), Script(*[RIGHT] * 3, model="strong")
+    policy = VotePolicy(
+        k=3, evidence=Evidence((0.5,), 9.0), max_votes=9, on_no_convergence="escalate"
+    )
+    agent = Microagent(TASK, [weak], policy, Spending([weak, strong]), escalation=strong)
+    decision = await agent.decide(TASK.initial())
+    assert (decision.how, decision.tally) == ("escalated", (3,))
+
+
+async def test_what_came_back_is_charged_where_an_earlier_request_failed() -> None:
+    class Down(Script):
+        async def sample(self, request: Request) -> list[Sample]:
+            await asyncio.sleep(0.01)
+            raise EngineError("down")
+
+    down, up = Down(RIGHT, model="down"), Script(*[RIGHT] * 4, model="up")
+    spending = Spending([down, up])
+    agent = Microagent(TASK, [down, up], VotePolicy(k=4), spending)
+    with pytest.raises(EngineError):
+        await agent.decide(TASK.initial())
+    assert spending.samples == 2

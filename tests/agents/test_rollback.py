@@ -87,5 +87,14 @@ async def test_attempts_are_bounded(tmp_path: Path) -> None:
         with pytest.raises(NoConvergence):
             await work.run_chunk(1000, 60)
         assert work.pipeline.agent.first_draw == ROLLBACKS * 20
+        again = executor(journal, Trap(fork=6, escape=10**9), 1, 1)
+        assert again.pipeline.agent.first_draw == ROLLBACKS * 20  # it repeats no vote
         records = list(verified_records(journal, GENESIS))
         assert len(records) == journal.head().step
+
+
+async def test_a_later_dead_end_has_all_attempts_again(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.sqlite", GENESIS) as journal:
+        work = executor(journal, Trap(fork=6, escape=20), 2, 1)
+        work._tries, work._furthest = ROLLBACKS, 2  # all were needed once, further back
+        assert await work.run_chunk(100, 60)

@@ -71,6 +71,7 @@ async def test_likelihood_learns_once_what_votes_are_worth(tmp_path: Path) -> No
         (["--mix", "much"], "--mix"),
         (["--ladder", "0.1,hot"], "--ladder"),
         (["--vote", "likelihood", "--k", "auto"], "leave --k auto out"),
+        (["--vote", "first-to-k", "--k", "auto"], "give --k yourself"),
     ],
 )
 def test_bad_options_are_one_line(arguments: list[str], words: str) -> None:
