@@ -126,6 +126,8 @@ def main() -> None:
     _mend_streams()
     # SIGTERM is Ctrl-C to every command that has no way of its own to stop
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's background jobs have it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(_run())
 
 
