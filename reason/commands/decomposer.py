@@ -73,7 +73,7 @@ def rl(
     generations: Annotated[int, typer.Option(min=2, help="Completions per question.")] = 8,
     rate: Rate = 1e-4,
     beta: Annotated[float, typer.Option(min=0, help="KL to the fine-tuned model.")] = 0.02,
-    temperature: Annotated[float, typer.Option(min=0, help="Of the completions.")] = 1.0,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Of the completions.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Of a completion.")] = 128,
     reward: Annotated[
         list[str] | None, typer.Option(help="NAME=WEIGHT; repeatable. [default: uplift, form]")

@@ -16,6 +16,7 @@ from reason.commands.common import print_json
 from reason.commands.flags import JSON, flag
 from reason.commands.tasks import Form, TaskGroup
 from reason.commands.training import done, need_training, progress
+from reason.errors import UsageError
 from runs.files import make_folder
 from tasks.catalog import Description, build_task, styles
 
@@ -101,6 +102,8 @@ def train(subject: "Subject", words: str, flags: Mapping[str, Any]) -> None:
     from training.micro.trainer import MicroRecipe
     from training.micro.trainer import Progress as StepProgress
 
+    if flags["hidden"] % 8:
+        raise UsageError(f"--hidden {flags['hidden']} must be a multiple of 8")
     use_threads(flags["threads"])
     out = flags["out"] or Path("checkpoints") / subject.model
     shape = {name: flags[name] for name in ("steps", "batch", "hidden", "layers")}
