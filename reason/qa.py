@@ -100,7 +100,8 @@ def run_qa(
         raise UsageError(f"{data} has no right answers to score by: give rows a field 'answer'")
     folder = folder or load_settings().runs_dir / new_id(f"qa-{_name(data)}")
     for name in strategies:
-        unanswered(questions, folder / f"{name}.jsonl", "--run-dir")  # before anything is written
+        path = folder / f"{name}.jsonl"
+        unanswered(questions, read_lines(path), path, "--run-dir")  # before anything is written
     _claim(folder, data, strategies)
     for name, options in strategies.items():
         _answer(questions, folder / f"{name}.jsonl", options, quiet=quiet)
@@ -158,7 +159,7 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _answer(questions: Sequence[Question], path: Path, options: AskOptions, *, quiet: bool) -> None:
     with LineWriter(path) as lines:
-        left = unanswered(questions, path, "--run-dir")
+        left = unanswered(questions, lines.rows(), path, "--run-dir")
         steps = iter(
             track(range(len(left)), options.strategy, console=stderr, disable=quiet, transient=True)
         )

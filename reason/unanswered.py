@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reason.errors import UsageError
-from runs.lines import Row, read_lines
+from runs.lines import Row
 from tasks.questions.base import Question
 
 
-def unanswered(questions: Sequence[Question], path: Path, option: str) -> list[Question]:
-    """The questions without a row in a file. Raises UsageError where one answers another text."""
-    known = {row.get("id"): row for row in read_lines(path) if isinstance(row.get("id"), str)}
+def unanswered(
+    questions: Sequence[Question], rows: Sequence[Row], path: Path, option: str
+) -> list[Question]:
+    """The questions without a row among those of a file.
+
+    Raises UsageError where one answers another text; ``option`` names the file on a command line.
+    """
+    known = {row.get("id"): row for row in rows if isinstance(row.get("id"), str)}
     for question in questions:
         if question.id in known and _asked(known[question.id]) != question.text:
             raise UsageError(

@@ -114,8 +114,9 @@ def run_batch(
 ) -> None:
     """Answer what ``out`` does not hold yet; every answer is written as soon as it is there."""
     with LineWriter(out) as lines:
-        _check_answers(out, lines.rows())
-        left = unanswered(questions, out, "--out")
+        rows = lines.rows()
+        _check_answers(out, rows)
+        left = unanswered(questions, rows, out, "--out")
         asyncio.run(_with_progress(left, options, lines, quiet=quiet))
     rows = read_lines(out)
     totals = {
